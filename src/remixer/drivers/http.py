@@ -1,6 +1,7 @@
 """The real HTTP client behind the port `remixer.drivers.http_client`, on aiohttp."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -39,17 +40,46 @@ class AioHttpClient:
             await session.close()
 
     async def get(self, url: str, *, timeout_s: float, limit_bytes: int) -> HttpResponse:
+        return await self._bounded(
+            f"GET {shown_url(url)}",
+            lambda session: _fetch(session, url, limit_bytes),
+            timeout_s=timeout_s,
+        )
+
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        limit_bytes: int,
+    ) -> HttpResponse:
+        title = f"POST {shown_url(url)}"
+        return await self._bounded(
+            title,
+            lambda session: _send(session, title, (url, body, headers), limit_bytes),
+            timeout_s=timeout_s,
+        )
+
+    async def _bounded(
+        self,
+        title: str,
+        exchange: Callable[[aiohttp.ClientSession], Awaitable[HttpResponse]],
+        *,
+        timeout_s: float,
+    ) -> HttpResponse:
         if self._session is None:
-            message = f"GET {shown_url(url)}: the HTTP client is not started"
+            message = f"{title}: the HTTP client is not started"
             raise HttpError(message)
         try:
             async with asyncio.timeout(timeout_s):
-                return await _fetch(self._session, url, limit_bytes)
+                return await exchange(self._session)
         except TimeoutError as error:
-            message = f"GET {shown_url(url)}: no answer within {timeout_s:g} s"
+            message = f"{title}: no answer within {timeout_s:g} s"
             raise HttpError(message) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            message = f"GET {shown_url(url)}: {_reason(error)}"
+            message = f"{title}: {_reason(error)}"
             raise HttpError(message) from error
 
 
@@ -62,31 +92,51 @@ def _reason(error: Exception) -> str:
 
 
 async def _fetch(session: aiohttp.ClientSession, url: str, limit_bytes: int) -> HttpResponse:
-    scheme = urlsplit(url).scheme
-    if scheme not in _SCHEMES:
-        message = f"GET {shown_url(url)}: scheme {scheme!r}, wanted http or https"
-        raise HttpError(message)
+    title = f"GET {shown_url(url)}"
+    scheme = _known_scheme(url, title)
     target = url
     for _ in range(_MOST_REDIRECTS + 1):
         async with session.get(target, allow_redirects=False) as response:
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or location is None:
-                body = await _body(response, limit_bytes)
+                body = await _body(response, title, limit_bytes)
                 return HttpResponse(response.status, dict(response.headers), body)
         target = urljoin(target, location)
         if urlsplit(target).scheme != scheme:
-            message = f"GET {shown_url(url)}: redirect to {shown_url(target)}, another scheme, not followed"
+            message = f"{title}: redirect to {shown_url(target)}, another scheme, not followed"
             raise HttpError(message)
-    message = f"GET {shown_url(url)}: more than {_MOST_REDIRECTS} redirects"
+    message = f"{title}: more than {_MOST_REDIRECTS} redirects"
     raise HttpError(message)
 
 
-async def _body(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
+async def _send(
+    session: aiohttp.ClientSession,
+    title: str,
+    request: tuple[str, bytes, Mapping[str, str]],
+    limit_bytes: int,
+) -> HttpResponse:
+    url, body, headers = request
+    _known_scheme(url, title)
+    sent = session.post(url, data=body, headers=headers, allow_redirects=False)
+    async with sent as response:
+        answer = await _body(response, title, limit_bytes)
+        return HttpResponse(response.status, dict(response.headers), answer)
+
+
+def _known_scheme(url: str, title: str) -> str:
+    scheme = urlsplit(url).scheme
+    if scheme not in _SCHEMES:
+        message = f"{title}: scheme {scheme!r}, wanted http or https"
+        raise HttpError(message)
+    return scheme
+
+
+async def _body(response: aiohttp.ClientResponse, title: str, limit_bytes: int) -> bytes:
     """The decoded body. The limit counts decoded bytes: a compressed bomb meets it too."""
     body = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         body += chunk
         if len(body) > limit_bytes:
-            message = f"GET {shown_url(str(response.url))}: body is longer than {limit_bytes} bytes"
+            message = f"{title}: body is longer than {limit_bytes} bytes"
             raise HttpError(message)
     return bytes(body)

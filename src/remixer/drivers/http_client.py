@@ -39,3 +39,18 @@ class HttpClient(Protocol):
     async def get(self, url: str, *, timeout_s: float, limit_bytes: int) -> HttpResponse:
         """GET without following redirects to other schemes. Raises `HttpError`."""
         ...
+
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str],
+        timeout_s: float,
+        limit_bytes: int,
+    ) -> HttpResponse:
+        """POST once; a redirect is an answer, never followed. Raises `HttpError`.
+
+        `limit_bytes` bounds the answer's body.
+        """
+        ...

@@ -22,6 +22,7 @@ from remixer.sdk.adapter import (
     Environment,
     Handler,
     HandlerContext,
+    OutputCheckHandler,
     QuotaHandler,
     ReportHandler,
     ScrapeRegistry,
@@ -29,19 +30,22 @@ from remixer.sdk.adapter import (
     TaskSpawner,
 )
 from remixer.sdk.params import DirectHttpResponse, Int32, ParamProblem, RpcStatus
-from remixer.sdk.results import CheckResult, QuotaRequest, QuotaResult
+from remixer.sdk.results import CheckOutput, CheckResult, QuotaRequest, QuotaResult
 from remixer.sdk.text import string_equals, stringify
 from remixer.templates.instances import (
     Action,
     ApiKey,
     Authorization,
     CheckNothing,
+    Edge,
+    Kubernetes,
     ListEntry,
     LogEntry,
     Metric,
     Quota,
     ReportNothing,
     Subject,
+    TraceSpan,
 )
 from remixer.templates.schema import Field, InstanceType, Message, Template, Variety
 
@@ -54,11 +58,13 @@ __all__ = [
     "Authorization",
     "CheckHandler",
     "CheckNothing",
+    "CheckOutput",
     "CheckResult",
     "Clock",
     "Code",
     "DirectHttpResponse",
     "Duration",
+    "Edge",
     "Environment",
     "Field",
     "Handler",
@@ -68,10 +74,12 @@ __all__ = [
     "HttpResponse",
     "InstanceType",
     "Int32",
+    "Kubernetes",
     "ListEntry",
     "LogEntry",
     "Message",
     "Metric",
+    "OutputCheckHandler",
     "ParamProblem",
     "PatternError",
     "Quota",
@@ -89,6 +97,7 @@ __all__ = [
     "TaskSpawner",
     "Template",
     "Timestamp",
+    "TraceSpan",
     "Value",
     "ValueType",
     "Variety",

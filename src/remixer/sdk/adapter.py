@@ -13,7 +13,7 @@ from remixer.attributes.values import Value
 from remixer.drivers.http_client import HttpClient
 from remixer.foundation.clock import Clock
 from remixer.sdk.params import ParamProblem
-from remixer.sdk.results import CheckResult, QuotaRequest, QuotaResult
+from remixer.sdk.results import CheckOutput, CheckResult, QuotaRequest, QuotaResult
 from remixer.templates.schema import InstanceType
 
 
@@ -38,6 +38,18 @@ class CheckHandler(Handler, Protocol):
 
     def check(self, instance: Any, /) -> CheckResult | Awaitable[CheckResult]:  # noqa: ANN401 - the template's own instance type
         """Decide. An exception is an adapter error, not a denial."""
+        ...
+
+
+class OutputCheckHandler(Handler, Protocol):
+    """Serves templates of variety CHECK_WITH_OUTPUT. The method may be `async def`."""
+
+    def check_with_output(
+        self,
+        instance: Any,  # noqa: ANN401 - the template's own instance type
+        /,
+    ) -> CheckOutput | Awaitable[CheckOutput]:
+        """Decide, and tell what the rule's header operations may use."""
         ...
 
 

@@ -1,8 +1,9 @@
 """What handlers are asked and what they answer."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from remixer.attributes.values import Duration
+from remixer.attributes.values import Duration, Value
 from remixer.foundation.status import OK, Status
 from remixer.sdk.params import DirectHttpResponse
 
@@ -29,6 +30,14 @@ class CheckResult:
             and self.valid_use_count == 0
             and self.direct_response is None
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutput:
+    """A verdict, and the output fields that are known, by name; an absent one is left out."""
+
+    result: CheckResult = CheckResult()
+    output: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from remixer.templates.instances import BUILTIN_TEMPLATES
 from remixer.templates.schema import Message, Template, Variety
 
 TEMPLATE_GROUP: Final = "remixer.templates"
-_SUPPORTED_VARIETIES: Final = frozenset({Variety.CHECK, Variety.REPORT, Variety.QUOTA})
+_WITH_OUTPUT: Final = frozenset({Variety.ATTRIBUTE_GENERATOR, Variety.CHECK_WITH_OUTPUT})
 
 
 class PluginSource(Protocol):
@@ -112,8 +112,9 @@ def _faults_of(template: Template) -> Iterator[str]:
     """What makes a template unusable, found before the first instance of it is configured."""
     if not template.name.isidentifier():
         yield f"the template name `{template.name}` is no identifier"
-    if template.variety not in _SUPPORTED_VARIETIES:
-        yield f"variety {template.variety.name} is not supported in this version"
+    if (template.output is not None) != (template.variety in _WITH_OUTPUT):
+        wanted = "needs" if template.output is None else "takes no"
+        yield f"a template of variety {template.variety.name} {wanted} `output` message"
     yield from _message_faults(template.message, template.name, lambda field: field == "name")
 
 

@@ -64,6 +64,9 @@ class Template:
     variety: Variety
     package: str
     message: Message
+    output: Message | None = None
+    """What handlers answer with, for the varieties that give attributes. Its fields are flat:
+    primitives and maps of strings; handlers give them as a mapping by field name."""
 
 
 @dataclass(frozen=True, slots=True)
