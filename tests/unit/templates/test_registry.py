@@ -53,7 +53,7 @@ def test_third_partys_template_is_added() -> None:
         (Point(lambda: 5), "is a `int`; wanted a `Template`"),
         (Point(lambda: replace(OWN, name="quota")), "another template is named `quota`"),
         (Point(lambda: replace(OWN, name="a.b")), "no identifier"),
-        (Point(lambda: replace(OWN, variety=Variety.CHECK_WITH_OUTPUT)), "not supported"),
+        (Point(lambda: replace(OWN, variety=Variety.CHECK_WITH_OUTPUT)), "needs `output` message"),
         (
             Point(
                 lambda: replace(
