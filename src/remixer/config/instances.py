@@ -82,10 +82,7 @@ def _template(
     if template is not None:
         return template
     hint = ""
-    if name in kinds.MIXER_TEMPLATES:
-        code, message = codes.NOT_SUPPORTED, f"template `{name}` is not supported in this version"
-        hint = hint_for("", context.templates)
-    elif name:
+    if name:
         code, message = codes.UNKNOWN_TEMPLATE, f"there is no template `{name}`"
         hint = hint_for(name, context.templates)
     elif instance.template:

@@ -186,7 +186,6 @@ def test_map_field_wants_a_mapping(only_problem: OnlyProblem, params: str) -> No
     ("spec", "code", "field"),
     [
         ("{compiledTemplate: metrc}", codes.UNKNOWN_TEMPLATE, "spec.compiled_template"),
-        ("{compiledTemplate: edge}", codes.NOT_SUPPORTED, "spec.compiled_template"),
         ("{template: keyval}", codes.NOT_SUPPORTED, "spec.template"),
         ("{params: {}}", codes.UNKNOWN_TEMPLATE, "spec.template"),
         (

@@ -72,9 +72,7 @@ def test_nothing_gives_an_empty_snapshot() -> None:
     assert resolve(LoadedResources(), adapters={}, templates={}) == Snapshot()
 
 
-@pytest.mark.parametrize(
-    "kind", ["fluentd", "stackdriver", "kubernetesenv", "kubernetes", "edge", "adapter", "template"]
-)
+@pytest.mark.parametrize("kind", ["circonus", "stackdriver", "signalfx", "adapter", "template"])
 def test_kind_of_mixers_that_is_missing_here_is_an_error(
     only_problem: OnlyProblem, kind: str
 ) -> None:
@@ -84,9 +82,9 @@ def test_kind_of_mixers_that_is_missing_here_is_an_error(
 
 
 def test_rule_that_uses_a_missing_kind_is_told_so(resolve_text: Resolve) -> None:
-    text = resource("fluentd", "f") + resource("checknothing", "nothing")
+    text = resource("circonus", "f") + resource("checknothing", "nothing")
     text += resource(
-        "rule", "r", "{actions: [{handler: f.fluentd, instances: [nothing.checknothing]}]}"
+        "rule", "r", "{actions: [{handler: f.circonus, instances: [nothing.checknothing]}]}"
     )
     assert [each.code for each in resolve_text(text).problems] == [
         codes.NOT_SUPPORTED,
