@@ -43,6 +43,7 @@ class Calls:
         "_limits",
         "_outbox",
         "_pending",
+        "_promised",
         "_quick_bytes",
         "_streams",
         "_table_update",
@@ -56,6 +57,8 @@ class Calls:
         self._streams: dict[int, Stream | CallHead] = {}
         self._pending: dict[int, CallHead] = {}
         """Calls begun in this batch of bytes; most of them end in it."""
+        self._promised: dict[int, int] = {}
+        """What `content-length` says of those pending calls that have one."""
         self._closed = ClosedStreams(limits=limits)
         self._outbox = Outbox(limits=limits)
         self._window = ReceiveWindow(frames.DEFAULT_WINDOW, bound=limits.max_connection_window)

@@ -100,6 +100,7 @@ class GrpcConnection(PeerFrames):
                 self._outbox.forget(stream)
         self._streams.clear()
         self._pending.clear()
+        self._promised.clear()
         self._rest = None
         debug = _GRPC_PINGS if cause == Cause.PING_FLOOD else str(cause).encode()
         self._write_goaway(self._last_id, error_code, debug)
@@ -191,6 +192,7 @@ class GrpcConnection(PeerFrames):
         last_start = size - _START_BYTES if self._partial is None else -1
         streams = self._streams
         pending = self._pending
+        promised = self._promised
         memo_get = self._reader.memo.get
         append = self._events.append
         quick_in = self._quick_in
@@ -210,7 +212,13 @@ class GrpcConnection(PeerFrames):
                 if kind == 0:  # DATA: a whole message in one frame?
                     if message_size + 5 == length and not is_compressed and length <= quick_in:
                         if flags == 1:
-                            head = pending.pop(stream_id, None)
+                            if not promised:
+                                head = pending.pop(stream_id, None)
+                            elif promised.get(stream_id, length) == length:
+                                head = pending.pop(stream_id, None)
+                                promised.pop(stream_id, None)
+                            else:
+                                head = None
                             if head is not None:
                                 streams[stream_id] = head
                                 message = data[position + 14 : end]

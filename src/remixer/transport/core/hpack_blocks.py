@@ -88,11 +88,14 @@ class BlockReader:
         "_use",
         "fresh",
         "memo",
+        "sized_memo",
     )
 
     def __init__(self, *, limits: ConnectionLimits) -> None:
         self.memo: dict[bytes, CallHead] = {}
         """What each remembered block means now. Read by the hot loop; changed only here."""
+        self.sized_memo: dict[bytes, tuple[CallHead, int]] = {}
+        """The same for blocks that say a `content-length`, with that length."""
         self._reading: set[bytes] = set()
         """Which of them refer to the dynamic table."""
         self._names: dict[int | bytes, _KnownName] = {}
@@ -107,17 +110,21 @@ class BlockReader:
         self._limits = limits
         self._use = 0
 
-    def remember(self, block: bytes, head: CallHead) -> None:
+    def remember(self, block: bytes, head: CallHead, content_length: int | None = None) -> None:
         """The block just decoded means `head`; forgotten again when that may change."""
         if self.fresh or self._use & _CHANGES or len(block) > self._limits.memo_block_bytes:
             return
-        memo = self.memo
+        memo: dict[bytes, CallHead] | dict[bytes, tuple[CallHead, int]]
+        memo = self.memo if content_length is None else self.sized_memo
         if len(memo) >= self._limits.memo_entries:
             # The oldest goes: those in use are back at once, so this is nearly least-recently-used.
             oldest = next(iter(memo))
             del memo[oldest]
             self._reading.discard(oldest)
-        memo[block] = head
+        if content_length is None:
+            self.memo[block] = head
+        else:
+            self.sized_memo[block] = head, content_length
         if self._use & _READS:
             self._reading.add(block)
 
@@ -163,7 +170,7 @@ class BlockReader:
             )
 
     def fields(self, block: bytes) -> list[Field]:
-        """Decode; must see every block that is not in `memo`, once and in order.
+        """Decode; must see every block that is in neither memo, once and in order.
 
         Raises `ConnectionFaultError`: after a broken block the table is not to be trusted.
         """
@@ -174,7 +181,8 @@ class BlockReader:
         if self._use & _CHANGES:
             self._template = None
             for known in self._reading:
-                del self.memo[known]
+                if self.memo.pop(known, None) is None:
+                    del self.sized_memo[known]
             self._reading.clear()
         if len(fields) > self._limits.max_header_fields:
             reason = f"{len(fields)} fields, at most {self._limits.max_header_fields}"

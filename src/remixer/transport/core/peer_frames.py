@@ -105,6 +105,10 @@ class PeerFrames(Calls):
         None if the call has come to its end already. The caller checks that the stream is the
         next one, and that there is room for it.
         """
+        sized = self._reader.sized_memo.get(block)
+        if sized is not None:
+            self._promised[stream_id] = sized[1]
+            return sized[0]
         known = self._reader.recurring(block)
         if known is not None:
             return known
@@ -116,10 +120,9 @@ class PeerFrames(Calls):
         if isinstance(head, Refusal):
             self._answer(stream_id, head, end_stream=False)
             return None
-        if content_length is None:
-            return head
-        self._begin(stream_id, head, content_length)
-        return None
+        if content_length is not None:
+            self._promised[stream_id] = content_length
+        return head
 
     def _refuse(self, stream_id: int, refusal: CallRefusedError) -> None:
         """End a live call with a status for the client's fault."""
@@ -147,7 +150,7 @@ class PeerFrames(Calls):
         """The live stream, made from what is known of it if need be."""
         head = self._pending.pop(stream_id, None)
         if head is not None:
-            return self._begin(stream_id, head)
+            return self._begin(stream_id, head, self._promised.pop(stream_id, None))
         stream = self._stream(stream_id)
         assert stream is not None  # noqa: S101 - its state says that it is alive
         return stream
@@ -308,28 +311,31 @@ class PeerFrames(Calls):
         if stream_id > self._next_id:
             self._closed.add_gap(self._next_id, stream_id - 2)
         self._next_id = stream_id + 2
-        known = self._reader.memo.get(block)
-        head, content_length = (known, None) if known is not None else self._parse(block)
+        head, content_length = self._remembered(block) or self._parse(block)
         if isinstance(head, Refusal):
             self._answer(stream_id, head, end_stream=end_stream)
         elif room <= 0:
             self._refuse_stream(stream_id)
         elif end_stream:
             self._end_request(self._begin(stream_id, head, content_length))
-        elif content_length is None:
-            self._pending[stream_id] = head
         else:
-            self._begin(stream_id, head, content_length)
+            self._pending[stream_id] = head
+            if content_length is not None:
+                self._promised[stream_id] = content_length
+
+    def _remembered(self, block: bytes) -> tuple[CallHead, int | None] | None:
+        known = self._reader.memo.get(block)
+        return self._reader.sized_memo.get(block) if known is None else (known, None)
 
     def _parse(self, block: bytes) -> ParsedHead:
         """Of a block that is not remembered."""
         fields = self._reader.fields(block)
         parsed = self._heads.read(fields, self._reader.fresh)
-        if parsed.content_length is None and isinstance(parsed.head, CallHead):
-            if self._reader.fresh:
+        if isinstance(parsed.head, CallHead):
+            if not self._reader.fresh:
+                self._reader.remember(block, parsed.head, parsed.content_length)
+            elif parsed.content_length is None:
                 self._reader.learn(block, fields, parsed.head)
-            else:
-                self._reader.remember(block, parsed.head)
         return parsed
 
     def _refuse_stream(self, stream_id: int) -> None:

@@ -245,7 +245,7 @@ def test_a_request_refused_before_its_end_is_stopped() -> None:
 def test_the_content_must_have_the_length_that_was_said() -> None:
     fields = (*CALL_FIELDS, ("content-length", "10"))
     body = message_bytes(b"hello")
-    for octets, wanted in ((body, "RequestEnded"), (body[:-1], "CallCancelled")):
+    for octets, wanted in ((body, "UnaryCall"), (body[:-1], "CallCancelled")):
         client = CoreClient()
         events = client.say(headers(1, fields), data(1, octets, end_stream=True))
         assert names(events)[-1] == wanted

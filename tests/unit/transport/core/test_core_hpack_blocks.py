@@ -22,6 +22,7 @@ from remixer.transport.core.hpack_blocks import BlockReader
 from remixer.transport.core.limits import Cause, ConnectionLimits
 
 HEAD = CallHead("/", "", {}, {}, None, "identity", accepts_gzip=False, content_type="")
+SIZE = literal("content-length", "10")
 INSERT = literal("x-a", "1", written=Representation.INCREMENTAL)
 
 
@@ -35,10 +36,11 @@ def pairs(blocks: BlockReader, octets: bytes) -> list[tuple[str, str]]:
 
 def seen(blocks: BlockReader, octets: bytes) -> bool:
     """As a connection does: look it up, else decode and remember. True if it was known."""
-    if octets in blocks.memo:
+    if octets in blocks.memo or octets in blocks.sized_memo:
         return True
     blocks.fields(octets)
-    blocks.remember(octets, HEAD)
+    # What a real connection would find in it: only "is there a length" matters to the memory.
+    blocks.remember(octets, HEAD, len(octets) if SIZE in octets else None)
     return False
 
 
@@ -67,17 +69,19 @@ def test_each_way_of_writing_a_field_is_read() -> None:
     ]
 
 
-def test_a_block_of_literals_is_known_when_it_has_come_twice_and_for_ever() -> None:
+@pytest.mark.parametrize("size", [b"", SIZE])
+def test_a_block_of_literals_is_known_when_it_has_come_twice_and_for_ever(size: bytes) -> None:
     blocks = reader()
-    assert [seen(blocks, block()) for _ in range(3)] == [False, False, True]
+    assert [seen(blocks, block() + size) for _ in range(3)] == [False, False, True]
     blocks.fields(INSERT)
-    assert seen(blocks, block())
+    assert seen(blocks, block() + size)
 
 
-def test_a_block_that_refers_to_the_table_is_known_until_the_table_changes() -> None:
+@pytest.mark.parametrize("size", [b"", SIZE])
+def test_a_block_that_refers_to_the_table_is_known_until_the_table_changes(size: bytes) -> None:
     blocks = reader()
-    blocks.fields(INSERT)
-    assert [seen(blocks, indexed(62)) for _ in range(2)] == [False, True]
+    blocks.fields(INSERT + SIZE)
+    assert [seen(blocks, indexed(62) + size) for _ in range(2)] == [False, True]
     blocks.fields(literal("x-a", "2", written=Representation.INCREMENTAL))
     assert not seen(blocks, indexed(62))
     assert pairs(blocks, indexed(62)) == [("x-a", "2")]
