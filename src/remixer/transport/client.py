@@ -8,21 +8,12 @@ from typing import Final, Protocol
 import grpc
 from grpc import aio
 
-from remixer.foundation.errors import RemixerError
 from remixer.foundation.status import Code
 from remixer.transport.addresses import parse_address
+from remixer.transport.remote_port import RpcFailed as RpcFailed
 
 _LARGEST_RESPONSE_BYTES: Final = 64 << 20
 """Arbitrary; far above what any server of ours sends."""
-
-
-class RpcFailed(RemixerError):  # noqa: N818 - reads as the outcome it is
-    """The call ended without a response. `code` is never OK."""
-
-    def __init__(self, code: Code, message: str) -> None:
-        super().__init__(f"{code.name}: {message}")
-        self.code = code
-        self.message = message
 
 
 class RpcClient(Protocol):
