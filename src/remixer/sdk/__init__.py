@@ -29,6 +29,7 @@ from remixer.sdk.adapter import (
     ScrapeSource,
     TaskSpawner,
 )
+from remixer.sdk.outbox import Outbox, OutboxFullError, OutboxLimits, SendError
 from remixer.sdk.params import DirectHttpResponse, Int32, ParamProblem, RpcStatus
 from remixer.sdk.results import CheckOutput, CheckResult, QuotaRequest, QuotaResult
 from remixer.sdk.text import string_equals, stringify
@@ -79,6 +80,9 @@ __all__ = [
     "LogEntry",
     "Message",
     "Metric",
+    "Outbox",
+    "OutboxFullError",
+    "OutboxLimits",
     "OutputCheckHandler",
     "ParamProblem",
     "PatternError",
@@ -91,6 +95,7 @@ __all__ = [
     "RpcStatus",
     "ScrapeRegistry",
     "ScrapeSource",
+    "SendError",
     "Status",
     "StringMap",
     "Subject",
