@@ -10,7 +10,9 @@ from grpc import aio
 
 from remixer.foundation.status import Code
 from remixer.transport.addresses import parse_address
-from remixer.transport.remote_port import RpcFailed as RpcFailed
+from remixer.transport.remote_port import RpcFailed
+
+__all__ = ["ClientTls", "GrpcClient", "RpcClient", "RpcFailed"]
 
 _LARGEST_RESPONSE_BYTES: Final = 64 << 20
 """Arbitrary; far above what any server of ours sends."""
