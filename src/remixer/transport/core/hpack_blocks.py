@@ -7,8 +7,8 @@ as the table they refer to has not changed, so that such a block need not be dec
 * a block that refers to the dynamic table means the same until the table changes;
 * a block that inserts an entry or resizes the table is never remembered, and ends the memory of
   those that refer to it;
-* a block that differs from an earlier one in the value of one field written out (a trace's id)
-  means the same but for that field, even if that goes into the table (`hpack_recurring`).
+* a block that differs from the one before in the value of one field written out (a trace's id)
+  means the same but for that field (`_Template`).
 
 The decoder is our own, because of what it gives: fields that are understood already when they come
 from a table or have been written out before (see `fields`), and which of them are *fresh*: seen for
@@ -19,29 +19,29 @@ takes 24. Tests hold ours to `jh2`'s.
 Source: RFC 7541.
 """
 
-from typing import Final
+from typing import Final, NoReturn
 
 from remixer.transport.core.events import CallHead
 from remixer.transport.core.faults import ConnectionFaultError
 from remixer.transport.core.fields import METADATA, Field, read_field, renamed_field
 from remixer.transport.core.frames import ErrorCode
-from remixer.transport.core.hpack_recurring import RecurringBlock, learn
 from remixer.transport.core.hpack_table import STATIC_ENTRIES, STATIC_FIELDS, DynamicTable
-from remixer.transport.core.hpack_text import FULL_7, behind_string, break_off, integer
 from remixer.transport.core.huffman import unhuffer
 from remixer.transport.core.limits import Cause, ConnectionLimits
 
 _new_tuple = tuple.__new__
+_MAX_INTEGER: Final = 2**24  # far above any legal index, length or table size here
+_MAX_SHIFT: Final = 35  # zeros may pad an integer without end
 _INDEXED: Final = 0x80
 _LAST_STATIC: Final = _INDEXED + STATIC_ENTRIES
 _INSERTED: Final = 0x40
 _RESIZE: Final = 0x20
 _HUFFMAN: Final = 0x80
+_FULL_7: Final = 0x7F
 _FULL_6: Final = 0x3F
 _FULL_5: Final = 0x1F
 _FULL_4: Final = 0x0F
 
-_MOST_RECURRING: Final = 4  # methods that one connection calls by turns; each costs 0.2 µs to try
 # What a block has to do with the dynamic table.
 _READS: Final = 1
 _CHANGES: Final = 2
@@ -57,6 +57,23 @@ class _KnownName:
         self.values: dict[bytes, Field] = {}
 
 
+class _Template:
+    """A head whose block is known but for the value of one field that is written out in it."""
+
+    __slots__ = ("head", "name", "prefix", "room", "suffix")
+
+    def __init__(
+        self, *, prefix: bytes, suffix: bytes, name: str, head: CallHead, room: int
+    ) -> None:
+        self.prefix = prefix
+        self.suffix = suffix
+        self.name = name
+        self.head = head
+        """Without that field."""
+        self.room = room
+        """How long the value may be for the list not to be too large."""
+
+
 class BlockReader:
     """One connection's decoder and its memory of blocks."""
 
@@ -64,9 +81,9 @@ class BlockReader:
         "_limits",
         "_names",
         "_reading",
-        "_recurring",
         "_span",
         "_table",
+        "_template",
         "_unhuff",
         "_use",
         "fresh",
@@ -88,8 +105,7 @@ class BlockReader:
         """Positions, in the block just decoded, of fields that were never seen before."""
         self._span = (0, 0)
         """Where the value of the latest fresh field is written, in the block just decoded."""
-        self._recurring: tuple[RecurringBlock, ...] = ()
-        """The latest that were learned, the newest first."""
+        self._template: _Template | None = None
         self._table = DynamicTable()
         self._limits = limits
         self._use = 0
@@ -113,27 +129,22 @@ class BlockReader:
             self._reading.add(block)
 
     def recurring(self, block: bytes) -> CallHead | None:
-        """The head, if the block is as one that `learn` saw but for one value.
-
-        Like `fields` it then has done all that the block does to the table.
-        """
-        for known in self._recurring:
-            span = known.value_span(block, self._table)
-            if span is not None:
-                break
-        else:
+        """The head, if the block is as the one that `learn` saw last but for one value."""
+        template = self._template
+        if template is None or not block.startswith(template.prefix):
             return None
-        text = self._text(block[span[0] : span[1]]).decode("latin-1")
-        if not text.isprintable() or text != text.strip() or len(text) > known.room:
+        start = len(template.prefix)
+        length = block[start] & _FULL_7 if start < len(block) else _FULL_7
+        end = start + 1 + length
+        if length == _FULL_7 or end > len(block) or block[end:] != template.suffix:
             return None
-        name = known.field.name
-        if known.inserts:
-            self._table.insert(Field(name, text, METADATA, ""))
-            if not known.fits(self._table):
-                break_off("block refers to an entry that it has pushed out itself")
-            self._forget_reading()
-        path, authority, given, binary, timeout_s, encoding, accepts_gzip, content_type = known.head
-        metadata = {**given, name: text}
+        text = self._text(block[start:end]).decode("latin-1")
+        if not text.isprintable() or text != text.strip() or len(text) > template.room:
+            return None
+        path, authority, given, binary, timeout_s, encoding, accepts_gzip, content_type = (
+            template.head
+        )
+        metadata = {**given, template.name: text}
         return _new_tuple(
             CallHead,
             (path, authority, metadata, binary, timeout_s, encoding, accepts_gzip, content_type),
@@ -141,31 +152,22 @@ class BlockReader:
 
     def learn(self, block: bytes, fields: list[Field], head: CallHead) -> None:
         """Blocks like this one, just decoded, may follow with one other value."""
-        if len(self.fresh) != 1 or not self._span[0] or len(block) > self._limits.memo_block_bytes:
+        start, end = self._span
+        if len(self.fresh) != 1 or not start or self._use & _CHANGES:
             return
         field = fields[self.fresh[0]]
         metadata = dict(head.metadata)
         is_alone = metadata.pop(field.name, None) == field.value
-        if field.kind != METADATA or field.name == "host" or not is_alone:
-            return
-        size = sum(known.size for known in fields) - len(field.value)
-        found = learn(
-            block,
-            self._span,
-            field,
-            head._replace(metadata=metadata),
-            inserted=self._table.inserted,
-            room=self._limits.max_header_list_bytes - size,
-        )
-        if found is not None:
-            self._recurring = (found, *self._recurring[: _MOST_RECURRING - 1])
-
-    def _forget_reading(self) -> None:
-        """The table has changed: what refers to it means something else now."""
-        for known in self._reading:
-            if self.memo.pop(known, None) is None:
-                del self.sized_memo[known]
-        self._reading.clear()
+        is_short = block[start] & _FULL_7 != _FULL_7 and len(block) <= self._limits.memo_block_bytes
+        if field.kind == METADATA and field.name != "host" and is_alone and is_short:
+            size = sum(known.size for known in fields) - len(field.value)
+            self._template = _Template(
+                prefix=block[:start],
+                suffix=block[end:],
+                name=field.name,
+                head=head._replace(metadata=metadata),
+                room=self._limits.max_header_list_bytes - size,
+            )
 
     def fields(self, block: bytes) -> list[Field]:
         """Decode; must see every block that is in neither memo, once and in order.
@@ -175,9 +177,13 @@ class BlockReader:
         try:
             fields = self._decode(block)
         except IndexError:
-            break_off("block ends inside a field, or refers to an entry that is not there")
-        if self._use & _CHANGES and self._reading:
-            self._forget_reading()
+            _break("block ends inside a field, or refers to an entry that is not there")
+        if self._use & _CHANGES:
+            self._template = None
+            for known in self._reading:
+                if self.memo.pop(known, None) is None:
+                    del self.sized_memo[known]
+            self._reading.clear()
         if len(fields) > self._limits.max_header_fields:
             reason = f"{len(fields)} fields, at most {self._limits.max_header_fields}"
             raise ConnectionFaultError(ErrorCode.ENHANCE_YOUR_CALM, Cause.HPACK_BOMB, reason)
@@ -196,44 +202,43 @@ class BlockReader:
             position += 1
             if byte > _LAST_STATIC:
                 use |= _READS
-                index = byte & FULL_7
-                if index == FULL_7:
-                    index, position = integer(block, position, FULL_7)
+                index = byte & _FULL_7
+                if index == _FULL_7:
+                    index, position = _integer(block, position, _FULL_7)
                 fields.append(entries[STATIC_ENTRIES - index])
             elif byte > _INDEXED:
                 fields.append(STATIC_FIELDS[byte - _INDEXED])
             elif byte == _INDEXED:
-                break_off("index 0")
+                _break("index 0")
             elif _INSERTED > byte >= _RESIZE:
                 if fields:
-                    break_off("table size update behind a field")
+                    _break("table size update behind a field")
                 use |= _CHANGES
                 position = self._resize(block, position, byte)
             else:
                 full = _FULL_6 if byte >= _INSERTED else _FULL_4
                 index = byte & full
                 if index == full:
-                    index, position = integer(block, position, full)
+                    index, position = _integer(block, position, full)
                 if index > STATIC_ENTRIES:
                     use |= _READS
                     start = position
-                    position = behind_string(block, position)
+                    position = _behind_string(block, position)
                     value = self._text(block[start:position])
                     field = renamed_field(entries[STATIC_ENTRIES - index], value)
                     fresh.append(len(fields))
-                    self._span = start, position
                 else:
                     start = position
                     if index == 0:
-                        position = behind_string(block, position)
+                        position = _behind_string(block, position)
                     name_end = position
                     length = block[position]
-                    if length & FULL_7 == FULL_7:
-                        position = behind_string(block, position)
+                    if length & _FULL_7 == _FULL_7:
+                        position = _behind_string(block, position)
                     else:
-                        position += 1 + (length & FULL_7)
+                        position += 1 + (length & _FULL_7)
                         if position > end:
-                            break_off("block ends inside a string")
+                            _break("block ends inside a string")
                     known = self._names.get(index or block[start:name_end])
                     if known is None:
                         known = self._learn_name(block[start:name_end], index)
@@ -274,19 +279,48 @@ class BlockReader:
         """What a whole string literal says (RFC 7541, section 5.2)."""
         first = written[0]
         start = 1
-        if first & FULL_7 == FULL_7:
-            start = integer(written, 1, FULL_7)[1]
+        if first & _FULL_7 == _FULL_7:
+            start = _integer(written, 1, _FULL_7)[1]
         if first < _HUFFMAN:
             return written[start:]
         text = self._unhuff(written[start:])
         if text is None:
-            break_off("broken Huffman code")
+            _break("broken Huffman code")
         return text
 
     def _resize(self, block: bytes, position: int, byte: int) -> int:
         size = byte & _FULL_5
         if size == _FULL_5:
-            size, position = integer(block, position, _FULL_5)
+            size, position = _integer(block, position, _FULL_5)
         if not self._table.resize(size):
-            break_off(f"table resized to {size} bytes, more than is allowed")
+            _break(f"table resized to {size} bytes, more than is allowed")
         return position
+
+
+def _behind_string(block: bytes, position: int) -> int:
+    length = block[position] & _FULL_7
+    position += 1
+    if length == _FULL_7:
+        length, position = _integer(block, position, _FULL_7)
+    position += length
+    if position > len(block):
+        _break("block ends inside a string")
+    return position
+
+
+def _integer(block: bytes, position: int, value: int) -> tuple[int, int]:
+    """The integer whose prefix was full, and the position behind it (RFC 7541, section 5.1)."""
+    shift = 0
+    while True:
+        byte = block[position]
+        position += 1
+        value += (byte & 0x7F) << shift
+        shift += 7
+        if value > _MAX_INTEGER or shift > _MAX_SHIFT:
+            _break("integer too large")
+        if byte < 0x80:  # noqa: PLR2004 - no more bytes follow
+            return value, position
+
+
+def _break(reason: str) -> NoReturn:
+    raise ConnectionFaultError(ErrorCode.COMPRESSION_ERROR, Cause.COMPRESSION, reason)

@@ -35,18 +35,15 @@ STATIC_FIELDS: Final[tuple[Field, ...]] = (
 class DynamicTable:
     """What the peer's encoder has inserted. `entries[-1]` is the newest: index 62."""
 
-    __slots__ = ("_bytes", "_max_bytes", "entries", "inserted")
+    __slots__ = ("_bytes", "_max_bytes", "entries")
 
     def __init__(self) -> None:
         self.entries: list[Field] = []
-        self.inserted = 0
-        """How many entries there have ever been: how far older ones have moved."""
         self._bytes = 0
         self._max_bytes = MAX_TABLE_BYTES
 
     def insert(self, field: Field) -> None:
         """The newest entry; the oldest go. One too large for the table empties it (4.4)."""
-        self.inserted += 1
         self._bytes += field.size
         self.entries.append(field)
         if self._bytes > self._max_bytes:
