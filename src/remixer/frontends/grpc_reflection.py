@@ -29,10 +29,12 @@ _SERVICES: Final = (
 )
 
 
-def reflection_methods(methods: Sequence[Method]) -> tuple[Method, ...]:
-    """Reflection over `methods`, to be served along with them."""
+def reflection_methods(
+    methods: Sequence[Method], schema: PublishedSchema | None = None
+) -> tuple[Method, ...]:
+    """Reflection over `methods`, to be served along with them. `schema` None: our own."""
     served = {method.path.strip("/").rpartition("/")[0] for method in methods}
-    service = _Reflection(PublishedSchema(), services=sorted({*served, *_SERVICES}))
+    service = _Reflection(schema or PublishedSchema(), services=sorted({*served, *_SERVICES}))
     return tuple(
         StreamMethod(f"/{name}/ServerReflectionInfo", service.answer_all) for name in _SERVICES
     )

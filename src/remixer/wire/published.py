@@ -13,6 +13,7 @@ from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     FieldDescriptorProto,
     FileDescriptorProto,
+    FileDescriptorSet,
 )
 
 from remixer.wire._pb.envoy.service.accesslog.v3 import als_pb2
@@ -20,6 +21,7 @@ from remixer.wire._pb.envoy.service.auth.v3 import external_auth_pb2
 from remixer.wire._pb.grpc.health.v1 import health_pb2
 from remixer.wire._pb.grpc.reflection.v1 import reflection_pb2
 from remixer.wire._pb.grpc.reflection.v1alpha import reflection_pb2 as reflection_alpha_pb2
+from remixer.wire._pb.istio.mixer.adapter.model.v1beta1 import infrastructure_backend_pb2
 from remixer.wire._pb.istio.mixer.v1 import service_pb2
 from remixer.wire._pb.istio.policy.v1beta1 import http_response_pb2
 
@@ -41,17 +43,33 @@ _ROOTS: Final[tuple[FileDescriptor, ...]] = (
 )
 
 
+# What the server of an adapter has besides the services of its templates.
+ADAPTER_ROOTS: Final[tuple[FileDescriptor, ...]] = (
+    infrastructure_backend_pb2.DESCRIPTOR,
+    http_response_pb2.DESCRIPTOR,
+    health_pb2.DESCRIPTOR,
+    reflection_pb2.DESCRIPTOR,
+    reflection_alpha_pb2.DESCRIPTOR,
+)
+
+
 class PublishedSchema:
     """Serialized file descriptors, found by file name or by a symbol that the file defines."""
 
     __slots__ = ("_files", "_imports", "_owners")
 
-    def __init__(self, roots: Iterable[FileDescriptor] = _ROOTS) -> None:
+    def __init__(
+        self, roots: Iterable[FileDescriptor] = _ROOTS, *, sets: Iterable[bytes] = ()
+    ) -> None:
+        """`sets`: serialized `FileDescriptorSet`s, published as they are."""
         self._files: dict[str, bytes] = {}
         self._imports: dict[str, tuple[str, ...]] = {}
         self._owners: dict[str, str] = {}
         for root in roots:
             self._add(root)
+        for each in sets:
+            for file in FileDescriptorSet.FromString(each).file:
+                self._publish(file)
 
     def files_with_imports(self, name: str) -> tuple[bytes, ...]:
         """The named file first, then all it imports; empty if there is no such file."""
@@ -74,14 +92,19 @@ class PublishedSchema:
         published = FileDescriptorProto()
         file.CopyToProto(published)
         _rename(published)
-        if published.name in self._files:
-            return
-        self._files[published.name] = published.SerializeToString()
-        self._imports[published.name] = tuple(published.dependency)
-        for symbol in _symbols(published):
-            self._owners[symbol] = published.name
-        for imported in file.dependencies:
-            self._add(imported)
+        if self._publish(published):
+            for imported in file.dependencies:
+                self._add(imported)
+
+    def _publish(self, file: FileDescriptorProto) -> bool:
+        """Whether the file is new."""
+        if file.name in self._files:
+            return False
+        self._files[file.name] = file.SerializeToString()
+        self._imports[file.name] = tuple(file.dependency)
+        for symbol in _symbols(file):
+            self._owners[symbol] = file.name
+        return True
 
 
 def _rename(file: FileDescriptorProto) -> None:

@@ -1,0 +1,276 @@
+"""Serves one adapter to Mixers, in a process of its own.
+
+    from remixer.server.adapter_server import serve_adapter
+    from geofence.adapter import INFO
+
+    serve_adapter(INFO, address="127.0.0.1:9070")
+
+Mixer's gRPC adapter model over either HTTP/2 stack, with health checking and reflection. The
+adapter is the same class as in process.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import uvloop
+
+from remixer.config.schema import SchemaError
+from remixer.drivers.http import AioHttpClient
+from remixer.drivers.http_server import AiohttpServer, HttpAnswer, HttpListener, HttpRequest
+from remixer.foundation.clock import Clock, SystemClock
+from remixer.foundation.errors import InternalError, StartupError
+from remixer.foundation.log import event_log
+from remixer.frontends.adapter_model import AdapterModel
+from remixer.frontends.adapter_model.descriptions import service_descriptor_sets
+from remixer.frontends.grpc_health import HealthBoard, health_methods
+from remixer.frontends.grpc_reflection import reflection_methods
+from remixer.observability.logs import LogFormat, LogLevel, configure_logging
+from remixer.observability.metrics import RuntimeMetrics
+from remixer.runtime.guard import Guard
+from remixer.runtime.handlers import HandlerBuilder
+from remixer.sdk.adapter import AnyAdapterInfo
+from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, stop_on_signals
+from remixer.server.scrape import CONTENT_TYPE, ScrapePage
+from remixer.server.settings import Transport
+from remixer.server.task_home import TaskHome
+from remixer.templates.registry import load_templates
+from remixer.templates.schema import Template
+from remixer.transport.grpcio_server import grpcio_servers
+from remixer.transport.observed import observed
+from remixer.transport.own_server import own_servers
+from remixer.transport.port import (
+    GrpcServer,
+    GrpcServerFactory,
+    Listener,
+    Method,
+    TlsFiles,
+    TransportLimits,
+)
+from remixer.wire.published import ADAPTER_ROOTS, PublishedSchema
+
+DEFAULT_ADDRESS: Final = "127.0.0.1:9070"
+_log: Final = event_log(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterServerSettings:
+    """What whoever runs an adapter can choose."""
+
+    address: str = DEFAULT_ADDRESS
+    metrics_address: str | None = None
+    """Where the process's metrics, and what the adapter publishes to scrape, are shown over HTTP."""
+    transport: Transport = Transport.GRPCIO
+    tls: TlsFiles | None = None
+    limits: TransportLimits = TransportLimits()  # noqa: RUF009 - frozen
+    adapter_timeout_s: float = 5.0
+    """Longest wait for one call of the adapter, if the caller allows so much."""
+    drain_grace_s: float = 15.0
+
+
+class AdapterServer:
+    """One adapter's process. Runs once: `run`, or `serving` around a block."""
+
+    def __init__(
+        self,
+        info: AnyAdapterInfo,
+        settings: AdapterServerSettings,
+        *,
+        templates: Iterable[Template] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """`templates`: to choose from; None means the built-in and the installed ones.
+
+        Raises `StartupError` for an adapter that cannot be served.
+        """
+        self._info = info
+        self._settings = settings
+        self._templates = templates_of(info, templates)
+        self._clock = clock or SystemClock()
+        self.metrics = RuntimeMetrics()
+        self._scrape = ScrapePage()
+        self._http = AioHttpClient()
+        self._addresses: tuple[str, ...] = ()
+        self._metrics_address = ""
+        self._started = asyncio.Event()
+        self._model: AdapterModel | None = None
+        self._server: GrpcServer | None = None
+        self._board = HealthBoard(())
+        self._lifecycle = Lifecycle(
+            services=tuple(self._services()),
+            readiness=Readiness(),
+            grace_s=settings.drain_grace_s,
+        )
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        return self._lifecycle
+
+    @property
+    def address(self) -> str:
+        """The bound one; known once started."""
+        return self._addresses[0]
+
+    @property
+    def metrics_address(self) -> str:
+        """The bound one; empty if none was wanted."""
+        return self._metrics_address
+
+    async def run(self) -> None:
+        """Serve until asked to stop; raises what made the start fail."""
+        await self._lifecycle.run()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator["AdapterServer"]:
+        """Serve during the block; drain and stop at its end. Raises what made the start fail."""
+        # Not a TaskGroup: it would wrap whatever the block raises. Both tasks end in `finally`.
+        running = asyncio.create_task(self.run(), name="adapter server")  # noqa: TID251
+        started = asyncio.create_task(self._started.wait(), name="adapter started")  # noqa: TID251
+        try:
+            await asyncio.wait({running, started}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                await running
+                message = "the adapter stopped before it served"
+                raise InternalError(message)
+            yield self
+        finally:
+            started.cancel()
+            self._lifecycle.request_stop()
+            await asyncio.wait({running, started})
+        await running
+
+    def _services(self) -> Iterable[Service]:
+        home = TaskHome()
+        yield Part("tasks", on_run=home.run)
+        yield Part("http client", on_start=self._http.start, on_close=self._http.aclose)
+        if self._settings.metrics_address is not None:
+            yield self._metrics_part(self._settings.metrics_address)
+        yield Part(
+            "adapter",
+            on_start=partial(self._start, home),
+            on_drain=self._drain,
+            on_close=self._close,
+        )
+
+    def _metrics_part(self, address: str) -> Part:
+        server = AiohttpServer(
+            listener=HttpListener(address, "--metrics-address"), routes={"/metrics": self._scraped}
+        )
+
+        async def start() -> None:
+            self._metrics_address = await server.start()
+
+        return Part("metrics", on_start=start, on_close=server.aclose)
+
+    def _scraped(self, _request: HttpRequest) -> HttpAnswer:
+        return 200, CONTENT_TYPE, self.metrics.render() + self._scrape.render()
+
+    async def _start(self, home: TaskHome) -> None:
+        model = self._model = self._adapter_model(await home.group())
+        methods: tuple[Method, ...] = model.methods()
+        board = self._board = HealthBoard({each.path.split("/")[1] for each in methods})
+        methods = (*methods, *health_methods(board))
+        sets = service_descriptor_sets(self._info, self._templates)
+        schema = PublishedSchema(ADAPTER_ROOTS, sets=sets)
+        methods = (*methods, *reflection_methods(methods, schema))
+        server = self._server = self._transport()(
+            methods=observed(methods, observer=self.metrics, clock=self._clock),
+            listeners=[Listener(self._settings.address, self._settings.tls)],
+            limits=self._settings.limits,
+        )
+        self._addresses = await server.start()
+        _log.info("adapter listening", adapter=self._info.name, grpc=self._addresses[0])
+        board.announce(is_serving=True)
+        self._started.set()
+
+    def _adapter_model(self, group: asyncio.TaskGroup) -> AdapterModel:
+        guard = Guard(
+            clock=self._clock,
+            metrics=self.metrics,
+            adapter_timeout_s=self._settings.adapter_timeout_s,
+        )
+        builder = HandlerBuilder(
+            clock=self._clock,
+            http=self._http,
+            scrape=self._scrape,
+            group=group,
+            guard=guard,
+            metrics=self.metrics,
+        )
+        try:
+            return AdapterModel(
+                self._info,
+                self._templates,
+                builder=builder,
+                guard=guard,
+                clock=self._clock,
+                group=group,
+            )
+        except SchemaError as error:
+            message = f"adapter `{self._info.name}` cannot be served: {error}"
+            raise StartupError(message) from error
+
+    async def _drain(self, grace_s: float) -> None:
+        self._board.close()
+        if self._server is not None:
+            await self._server.drain(grace_s=grace_s)
+
+    async def _close(self) -> None:
+        if self._server is not None:
+            await self._server.drain(grace_s=0.0)
+        if self._model is not None:
+            await self._model.aclose()
+
+    def _transport(self) -> GrpcServerFactory:
+        match self._settings.transport:
+            case Transport.OWN:
+                return own_servers(clock=self._clock, observer=self.metrics)
+            case Transport.GRPCIO:
+                return grpcio_servers(clock=self._clock)
+
+
+def templates_of(
+    info: AnyAdapterInfo, known: Iterable[Template] | None = None
+) -> tuple[Template, ...]:
+    """The adapter's templates, sorted by name; `known` None means built-in and installed ones.
+
+    Raises `StartupError` for one that nobody knows.
+    """
+    found = load_templates().templates.values() if known is None else known
+    by_name = {each.name: each for each in found}
+    missing = sorted(info.templates - by_name.keys())
+    if missing or not info.templates:
+        which = f"takes the unknown template `{missing[0]}`" if missing else "takes no template"
+        message = f"adapter `{info.name}` {which}. Known: {', '.join(sorted(by_name))}."
+        raise StartupError(message)
+    return tuple(by_name[name] for name in sorted(info.templates))
+
+
+def serve_adapter(
+    info: AnyAdapterInfo,
+    *,
+    address: str = DEFAULT_ADDRESS,
+    settings: AdapterServerSettings | None = None,
+) -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit code. A start that fails is one message.
+
+    `settings` replaces `address` if given. For an adapter's own `main`; logs go to stderr.
+    """
+    configure_logging(log_format=LogFormat.CONSOLE, level=LogLevel.INFO, stream=sys.stderr)
+    wanted = AdapterServerSettings(address=address) if settings is None else settings
+    try:
+        uvloop.run(_serve(info, wanted))
+    except StartupError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(info: AnyAdapterInfo, settings: AdapterServerSettings) -> None:
+    server = AdapterServer(info, settings)
+    with stop_on_signals(server.lifecycle):
+        await server.run()
