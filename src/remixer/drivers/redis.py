@@ -1,0 +1,320 @@
+"""One client for Redis and Valkey, on redis-py (extra `redis`), made to be shared.
+
+Theory of operation. Connections are pooled and made when needed; a pooled one that the server
+closed meanwhile is replaced before a command is sent. A command is sent once: whoever knows that
+it may be repeated repeats it. Each call is bounded by `connect_timeout_s` + `command_timeout_s`,
+the wait for a free connection included. After `FAILURES_TO_REST` calls in a row found no server,
+calls fail at once for a while that doubles up to `LONGEST_REST_S`; then one call tries, and the
+others go on failing until it has succeeded. So a server that hangs costs each rest one wait, not
+one per call.
+
+Errors are ours, and have the server's address but neither credentials nor keys in their text.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import importlib.util
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, cast
+
+from remixer.drivers.redis_address import RedisAddress
+from remixer.foundation.clock import Clock
+from remixer.foundation.errors import RemixerError
+
+if TYPE_CHECKING:
+    from redis.asyncio import BlockingConnectionPool
+    from redis.asyncio.connection import AbstractConnection
+
+FAILURES_TO_REST: Final = 3
+"""One may be a connection that broke; three in a row are a server that is not there."""
+FIRST_REST_S: Final = 0.1
+LONGEST_REST_S: Final = 2.0
+MOST_CONNECTIONS: Final = 1_000
+_SLOW_S: Final = 0.25
+"""A caller that gave up after so long tells something of the server; a hasty one does not."""
+_CLOSE_S: Final = 1.0
+_LONGEST_REASON: Final = 200  # of the server's own text; enough for one log line
+_MOST_PASSWORD_BYTES: Final = 4_096
+
+RedisValue: TypeAlias = str | bytes | int | float
+T = TypeVar("T")
+
+
+class RedisError(RemixerError):
+    """A command without a usable answer. `str()` says at which server and why."""
+
+
+class RedisUnavailableError(RedisError):
+    """No server: refused, silent, gone, or resting after such failures."""
+
+
+class RedisAnswerError(RedisError):
+    """The server answered with an error: credentials, a script's fault, a wrong type."""
+
+
+class RedisNotInstalledError(RemixerError):
+    """The client library is missing."""
+
+    def __init__(self) -> None:
+        super().__init__("the Redis client is not installed: pip install 'remixer[redis]'")
+
+
+def redis_is_installed() -> bool:
+    """Whether the extra `redis` is there; imports nothing."""
+    return importlib.util.find_spec("redis") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RedisScript:
+    """A server-side script. Sent whole only to servers that do not know it yet."""
+
+    source: str = field(repr=False)
+    sha1: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha1(self.source.encode(), usedforsecurity=False)
+        object.__setattr__(self, "sha1", digest.hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSettings:
+    """How a client behaves."""
+
+    address: RedisAddress
+    pool_size: int = 10
+    connect_timeout_s: float = 1.0
+    command_timeout_s: float = 1.0
+
+
+class _Commands(Protocol):
+    """What is used of redis-py's client, which has no types for it."""
+
+    async def execute_command(self, *command: RedisValue) -> object: ...
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None: ...  # noqa: FBT001 - the library's signature
+
+
+class _Rest:
+    """When calls are not even tried. Source of the idea: circuit breakers."""
+
+    __slots__ = ("_clock", "_failures", "_rest_s", "_until_s")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._failures = 0
+        self._rest_s = 0.0
+        self._until_s = 0.0
+
+    def may_try(self) -> bool:
+        """Whether to try; after a rest, true for one call until its outcome is known."""
+        if self._failures < FAILURES_TO_REST:
+            return True
+        now_s = self._clock.monotonic_s()
+        if now_s < self._until_s:
+            return False
+        self._until_s = now_s + self._rest_s  # the others wait until this one knows
+        return True
+
+    def failed(self) -> None:
+        self._failures += 1
+        if self._failures >= FAILURES_TO_REST:
+            self._rest_s = min(LONGEST_REST_S, self._rest_s * 2 or FIRST_REST_S)
+            self._until_s = self._clock.monotonic_s() + self._rest_s
+
+    def succeeded(self) -> None:
+        self._failures = 0
+        self._rest_s = 0.0
+
+
+class RedisClient:
+    """Commands and scripts. `start` before the first, `aclose` after the last."""
+
+    def __init__(self, settings: RedisSettings, *, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._rest = _Rest(clock)
+        self._redis: _Commands | None = None
+        self._errors: _Errors | None = None
+
+    def start(self) -> None:
+        """Load the library and lay out the pool; nothing is sent.
+
+        Raises `RedisNotInstalledError`.
+        """
+        if not redis_is_installed():
+            raise RedisNotInstalledError
+        from redis import exceptions  # noqa: PLC0415 - an optional extra
+        from redis.asyncio import Redis  # noqa: PLC0415 - an optional extra
+
+        self._errors = _Errors(
+            refused=(exceptions.ResponseError, exceptions.AuthenticationError),
+            unknown_script=exceptions.NoScriptError,
+            any=exceptions.RedisError,
+        )
+        self._redis = cast("_Commands", Redis.from_pool(_pool(self._settings)))
+
+    @property
+    def address(self) -> RedisAddress:
+        return self._settings.address
+
+    async def ping(self) -> None:
+        """Raises `RedisError` unless a server answers and accepts the credentials."""
+        await self.execute("PING")
+
+    async def execute(self, *command: RedisValue) -> object:
+        """One command's answer; texts come as bytes. Raises `RedisError`."""
+        return await self._bounded(lambda redis: redis.execute_command(*command))
+
+    async def run_script(
+        self, script: RedisScript, keys: Sequence[bytes], arguments: Sequence[RedisValue]
+    ) -> object:
+        """The script's answer. It is sent by its digest, and whole if the server forgot it.
+
+        Raises `RedisError`.
+        """
+
+        async def run(redis: _Commands) -> object:
+            assert self._errors is not None  # noqa: S101 - set by `start`, as `redis` is
+            try:
+                return await redis.execute_command(
+                    "EVALSHA", script.sha1, len(keys), *keys, *arguments
+                )
+            except self._errors.unknown_script:
+                # A script that the server does not know has done nothing: it may be repeated.
+                return await redis.execute_command(
+                    "EVAL", script.source, len(keys), *keys, *arguments
+                )
+
+        return await self._bounded(run)
+
+    async def aclose(self) -> None:
+        """Close all connections; once or twice."""
+        redis, self._redis = self._redis, None
+        if redis is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await redis.aclose(close_connection_pool=True)
+
+    async def _bounded(self, exchange: Callable[[_Commands], Awaitable[T]]) -> T:
+        redis, errors = self._redis, self._errors
+        if redis is None or errors is None:
+            raise RedisUnavailableError(self._told("the client is not started"))
+        if not self._rest.may_try():
+            raise RedisUnavailableError(self._told("not asked: it was not there just now"))
+        begun_s = self._clock.monotonic_s()
+        try:
+            answer = await self._translated(exchange(redis), errors)
+        except RedisUnavailableError:
+            self._rest.failed()
+            raise
+        except RedisAnswerError:
+            self._rest.succeeded()
+            raise
+        except asyncio.CancelledError:
+            if self._clock.monotonic_s() - begun_s >= _SLOW_S:
+                self._rest.failed()
+            raise
+        self._rest.succeeded()
+        return answer
+
+    async def _translated(self, exchange: Awaitable[T], errors: "_Errors") -> T:
+        """Bounded in time, with errors of ours only."""
+        limit_s = self._settings.connect_timeout_s + self._settings.command_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await exchange
+        except errors.refused as error:
+            raise RedisAnswerError(self._told(_reason(error))) from error
+        except TimeoutError as error:
+            raise RedisUnavailableError(self._told(f"no answer within {limit_s:g} s")) from error
+        except (errors.any, OSError, ValueError) as error:
+            raise RedisUnavailableError(self._told(_reason(error))) from error
+
+    def _told(self, reason: str) -> str:
+        return f"{self._settings.address}: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Errors:
+    """The library's exception classes, by what they mean to us."""
+
+    refused: tuple[type[Exception], ...]
+    unknown_script: type[Exception]
+    any: type[Exception]
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
+
+
+def _pool(settings: RedisSettings) -> "BlockingConnectionPool":
+    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - an optional extra
+    from redis.asyncio.retry import Retry  # noqa: PLC0415 - an optional extra
+    from redis.backoff import NoBackoff  # noqa: PLC0415 - an optional extra
+
+    address = settings.address
+    return BlockingConnectionPool(
+        max_connections=min(settings.pool_size, MOST_CONNECTIONS),
+        timeout=settings.connect_timeout_s + settings.command_timeout_s,
+        connection_class=_connection_class(address),
+        db=address.database,
+        socket_timeout=settings.command_timeout_s,
+        socket_connect_timeout=settings.connect_timeout_s,
+        # Repeating is the caller's decision: an allocation may have counted.
+        retry=Retry(NoBackoff(), 0),
+        # The older protocol, which every server and proxy speaks.
+        protocol=2,
+        driver_info=None,
+        **_credentials(address),
+        **_place(address),
+    )
+
+
+def _connection_class(address: RedisAddress) -> "type[AbstractConnection]":
+    from redis.asyncio import connection  # noqa: PLC0415 - an optional extra
+
+    if address.socket_path:
+        return connection.UnixDomainSocketConnection
+    return connection.SSLConnection if address.is_tls else connection.Connection
+
+
+def _place(address: RedisAddress) -> dict[str, Any]:
+    if address.socket_path:
+        return {"path": address.socket_path}
+    place: dict[str, Any] = {"host": address.host, "port": address.port}
+    if address.is_tls:
+        place |= {
+            "ssl_ca_certs": address.ca_file or None,
+            "ssl_certfile": address.certificate_file or None,
+            "ssl_keyfile": address.key_file or None,
+        }
+    return place
+
+
+def _credentials(address: RedisAddress) -> dict[str, Any]:
+    if not address.password_file:
+        return {"username": address.username or None, "password": address.password or None}
+    from redis.credentials import CredentialProvider  # noqa: PLC0415 - an optional extra
+
+    class FromFile(CredentialProvider):
+        """Reads the password at each new connection."""
+
+        async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+            password = await asyncio.to_thread(_password_in, address.password_file)
+            return (address.username, password) if address.username else (password,)
+
+    return {"credential_provider": FromFile()}
+
+
+def _password_in(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(_MOST_PASSWORD_BYTES).decode().rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        message = f"password file {path}: {reason}"
+        raise RedisUnavailableError(message) from None
