@@ -54,12 +54,40 @@ class ConnectionCalls(Runs):
         """When a call last began or ended, as far as known."""
 
     def take(self, events: Sequence[Event], now_s: float) -> None:
-        """Handle the events of one batch of bytes; the caller then writes the core's output."""
+        """Handle the events of one batch of bytes; the caller then writes the core's output.
+
+        A whole request whose handler answers at once, the path of most calls, is written out here:
+        four function calls less are a tenth of what such a call costs.
+        """
+        find = self._services.unary.get
+        respond = self._core.respond
+        most = self._services.max_message_bytes
         for event in events:
-            if type(event) is UnaryCall:
-                self._take_whole(event, now_s)
-            else:
+            if type(event) is not UnaryCall:
                 self._take_part(event, now_s)
+                continue
+            self.active_at_s = now_s
+            stream_id, head, message = event
+            handle = find(head.path)
+            if handle is None or head.timeout_s is not None:
+                self._take_whole(event, now_s)
+                continue
+            call = OwnCall(self, stream_id, head, now_s)
+            try:
+                response = handle(message, call)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the wall between a handler and the wire
+                self._end_badly(call, error)
+                continue
+            if (
+                type(response) is bytes
+                and len(response) <= most
+                and call.trailing is None
+                and not call.has_sent
+                and not call.compress
+            ):
+                respond(stream_id, response)
+            else:
+                self._give(call, response)
 
     # -------------------------------------------------------------- events
 
@@ -152,6 +180,14 @@ class ConnectionCalls(Runs):
     def _answer(self, handle: UnaryHandler, call: OwnCall, message: bytes) -> None:
         try:
             response = handle(message, call)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the wall between a handler and the wire
+            self._end_badly(call, error)
+        else:
+            self._give(call, response)
+
+    def _give(self, call: OwnCall, response: bytes | Awaitable[bytes]) -> None:
+        """What a handler returned: an answer, or something that becomes one."""
+        try:
             if type(response) is not bytes:
                 found = first_step(_coroutine(response), self._services.loop)
                 if isinstance(found, Waiting):
@@ -159,9 +195,13 @@ class ConnectionCalls(Runs):
                     return
                 response = found
             self._respond(call, response)
-        except RpcError as error:
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - as above
+            self._end_badly(call, error)
+
+    def _end_badly(self, call: OwnCall, error: BaseException) -> None:
+        if isinstance(error, RpcError):
             self._fail(call, error)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the wall between a handler and the wire
+        else:
             self._fail_with_defect(call, error)
 
     def _respond(self, call: OwnCall, response: bytes) -> None:
@@ -185,12 +225,10 @@ class ConnectionCalls(Runs):
         try:
             response = await rest
             self._respond(call, response)
-        except RpcError as error:
-            self._fail(call, error)
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled_from_outside(error):
                 raise
-            self._fail_with_defect(call, error)
+            self._end_badly(call, error)
         finally:
             self._end_by_itself(run)
 
@@ -233,12 +271,10 @@ class ConnectionCalls(Runs):
             handle = self._services.streams[call.head.path]
             await self._send_all(run, handle(run.requests, call))
             self._core.finish(call.stream_id, Code.OK, trailing_metadata=call.trailing)
-        except RpcError as error:
-            self._fail(call, error)
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled_from_outside(error):
                 raise
-            self._fail_with_defect(call, error)
+            self._end_badly(call, error)
         finally:
             self._services.open_streams.discard(run.requests)
             self._end_by_itself(run)
@@ -275,7 +311,7 @@ class ConnectionCalls(Runs):
             run.ready = None
 
 
-def _coroutine(response: bytes | Awaitable[bytes]) -> Coroutine[Any, Any, bytes]:
+def _coroutine(response: Awaitable[bytes] | bytes) -> Coroutine[Any, Any, bytes]:
     if isinstance(response, CoroutineType):
         return response
     return _awaited(cast("Awaitable[bytes]", response))

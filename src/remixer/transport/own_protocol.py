@@ -49,6 +49,10 @@ class ConnectionObserver(Protocol):
         """`cause`: one of a bounded set of words, as `closed_by_peer` or `rapid_reset`."""
         ...
 
+    def calls_refused(self, *, cause: str, count: int) -> None:
+        """So many calls ended for their peer's fault, and their connection lives on."""
+        ...
+
 
 class Stage(IntEnum):
     """Where a connection is in its life; see the module."""
@@ -77,6 +81,10 @@ class Keeper(Protocol):
         ...
 
     def gone(self, connection: "OwnConnection", cause: str) -> None: ...
+
+    def refused(self, cause: str, count: int) -> None:
+        """Calls that ended for their peer's fault."""
+        ...
 
 
 class OwnConnection(asyncio.Protocol):
@@ -157,6 +165,7 @@ class OwnConnection(asyncio.Protocol):
             self._timer.cancel()
         self._calls.cancel_all(None)
         self._wake_writers()
+        self._count_faults()
         self._keeper.gone(self, self._cause)
 
     def pause_writing(self) -> None:
@@ -240,6 +249,7 @@ class OwnConnection(asyncio.Protocol):
 
     def tick(self, now_s: float) -> None:
         """Judge what only time can show; called every second or so."""
+        self._count_faults()
         settings = self._keeper.settings
         if self._stalled_at_s is not None and now_s - self._stalled_at_s > settings.write_stall_s:
             self._cut("slow_reader", "the peer does not read what it asked for")
@@ -349,6 +359,10 @@ class OwnConnection(asyncio.Protocol):
             self._expect_close()
         else:
             transport.abort()
+
+    def _count_faults(self) -> None:
+        for cause, count in self._core.take_stream_faults().items():
+            self._keeper.refused(str(cause), count)
 
     def _now_s(self) -> float:
         return self._keeper.services.clock.monotonic_s()

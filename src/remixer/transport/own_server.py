@@ -68,6 +68,9 @@ class _NobodyCounts:
     def connection_ended(self, *, cause: str) -> None:
         """Tell nobody."""
 
+    def calls_refused(self, *, cause: str, count: int) -> None:
+        """Tell nobody."""
+
 
 def own_servers(
     *,
@@ -232,6 +235,9 @@ class _Running:
         self._observer.connection_ended(cause=cause)
         if not self._connections:
             self._none_left.set()
+
+    def refused(self, cause: str, count: int) -> None:
+        self._observer.calls_refused(cause=cause, count=count)
 
     def _make(self, tls: TlsListener | None) -> OwnConnection:
         self._made += 1

@@ -20,7 +20,7 @@ from remixer.transport.remote_oauth_messages import (
     read_token,
     token_request,
 )
-from remixer.transport.remote_port import BackgroundTasks, RpcFailed, TokenEndpoint
+from remixer.transport.remote_port import BackgroundTasks, NoTokenError, TokenEndpoint
 from remixer.transport.remote_spec import OAuthClient
 from remixer.transport.remote_tokens import Fail, TokenLife, Use
 
@@ -68,14 +68,14 @@ class OAuthTokens:
         return advice.header if isinstance(advice, Use) else None
 
     async def header(self, *, timeout_s: float) -> str:
-        """The header's value; raises `RpcFailed`."""
+        """The header's value; raises `NoTokenError`."""
         try:
             async with asyncio.timeout(timeout_s):
                 while (value := self.ready(now_s=self._clock.monotonic_s())) is None:
                     await self._fetched.wait()
         except TimeoutError as error:
             message = f"{self._back_end}: no access token within {timeout_s:g} s"
-            raise RpcFailed(Code.DEADLINE_EXCEEDED, message) from error
+            raise NoTokenError(Code.DEADLINE_EXCEEDED, message) from error
         return value
 
     def rejected(self, value: str) -> None:
@@ -87,7 +87,7 @@ class OAuthTokens:
             f"{self._back_end}: no access token: {advice.reason}; "
             f"tried again in {max(0.0, advice.retry_after_s):.1f} s"
         )
-        raise RpcFailed(Code.UNAVAILABLE, message)
+        raise NoTokenError(Code.UNAVAILABLE, message)
 
     def _start(self) -> None:
         self._fetched = asyncio.Event()

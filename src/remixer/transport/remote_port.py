@@ -16,6 +16,10 @@ class RpcFailed(RemixerError):  # noqa: N818 - reads as the outcome it is
         self.message = message
 
 
+class NoTokenError(RpcFailed):
+    """The call was not made: there is no access token to show. Tells nothing of the back end."""
+
+
 class RemoteSetupError(RemixerError):
     """The connection cannot be made as configured; `str()` says what and where, no secrets."""
 

@@ -94,9 +94,8 @@ class ServerConnection(Protocol):
         """Waiting for the peer's windows; above 0 for long, the peer is a slow reader."""
         ...
 
-    @property
-    def stream_faults(self) -> Mapping[Cause, int]:
-        """How many calls were ended for the peer's fault, by cause."""
+    def take_stream_faults(self) -> Mapping[Cause, int]:
+        """How many calls were ended for the peer's fault, by cause, since this was last asked."""
         ...
 
     @property

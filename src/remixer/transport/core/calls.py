@@ -25,6 +25,7 @@ _CLOSING = answers.CLOSING.pack
 _CLOSING_START = answers.CLOSING_START
 _OK_TRAILERS = answers.OK_TRAILERS
 _DATA_START = frames.DATA_START.pack
+_NO_FAULTS: Final[Mapping[Cause, int]] = {}
 _NO_METADATA: Final[Mapping[str, str | bytes]] = {}
 # Of fields that an answer always has; RFC 9113, section 10.5.1, counts 32 for each.
 _OWN_FIELDS: Final = 5
@@ -83,8 +84,15 @@ class Calls:
 
     @property
     def stream_faults(self) -> Mapping[Cause, int]:
-        """How many calls were ended for the peer's fault, by cause."""
+        """How many calls were ended for the peer's fault, by cause; since they were last taken."""
         return self._causes
+
+    def take_stream_faults(self) -> Mapping[Cause, int]:
+        """The same, once."""
+        if not self._causes:
+            return _NO_FAULTS
+        faults, self._causes = self._causes, {}
+        return faults
 
     @property
     def queued_bytes(self) -> int:
