@@ -5,16 +5,17 @@ an absent attribute; it never raises. A `TrackedBag` wraps another bag and *is* 
 was read: its own entries are the names asked for so far, None where absent. So tracking costs
 one dict miss at the first read and nothing at later ones. String maps are handed out as
 `TrackedStringMap`, which does the same per key. `TrackedBag.references()` turns the memo into
-the set that cache keys are made of.
+the set that cache keys are made of. A `SuppliedBag` lays attributes that adapters gave under a
+tracked bag.
 """
 
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from typing import NamedTuple, Protocol, cast
+from typing import Final, NamedTuple, Protocol, cast
 
 from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp, Value
 
-_SCALARS = frozenset({str, int, float, bool, bytes, Timestamp, Duration})
+SCALARS: Final = frozenset({str, int, float, bool, bytes, Timestamp, Duration})
 
 
 class Bag(Protocol):
@@ -99,7 +100,7 @@ class TrackedBag(dict[str, Value | None]):
 
     def __missing__(self, name: str) -> Value | None:
         value = self._inner[name]
-        if value is not None and type(value) not in _SCALARS:
+        if value is not None and type(value) not in SCALARS:
             value = TrackedStringMap(cast("StringMap", value))
         self[name] = value
         return value
@@ -123,6 +124,43 @@ class TrackedBag(dict[str, Value | None]):
             else:
                 found.append(Reference(name, None, Condition.EXACT))
         return frozenset(found)
+
+
+class SuppliedBag(TrackedBag):
+    """A tracked bag, and attributes that somebody supplies where the request has none.
+
+    What is read counts as read of the request alone: whoever uses a supplied attribute depends on
+    its absence there. `earlier` was read of the same request before and counts too.
+    """
+
+    __slots__ = ("_earlier", "_supplied", "_tracked")
+
+    def __init__(
+        self,
+        tracked: TrackedBag,
+        supplied: Mapping[str, Value],
+        *,
+        earlier: frozenset[Reference] = frozenset(),
+    ) -> None:
+        super().__init__(tracked)
+        self._tracked = tracked
+        self._supplied = supplied
+        self._earlier = earlier
+
+    def __missing__(self, name: str) -> Value | None:
+        value = self._tracked[name]
+        if value is None:
+            value = self._supplied.get(name)
+        self[name] = value
+        return value
+
+    def names(self) -> Iterator[str]:
+        yield from self._tracked.names()
+        own = set(self._tracked.names())
+        yield from (name for name in self._supplied if name not in own)
+
+    def references(self) -> frozenset[Reference]:
+        return self._tracked.references() | self._earlier
 
 
 def _map_references(name: str, value: TrackedStringMap) -> Iterator[Reference]:

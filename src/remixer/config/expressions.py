@@ -1,15 +1,17 @@
-"""Expressions of resources: compiled once per text, their errors turned into located problems."""
+"""Expressions of resources: their errors turned into located problems."""
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from remixer.attributes.values import ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.config import codes
 from remixer.config.decode import Place
+from remixer.config.expression_memory import ExpressionKey, ExpressionMemory
 from remixer.config.findings import Findings, hint_for
 from remixer.config.nodes import Node, ScalarNode, describe
 from remixer.config.resources import Resource
-from remixer.expr.compile import Expression, compile_expression
+from remixer.expr.compile import Expression
 from remixer.expr.errors import ExpressionError
 from remixer.expr.semantics import Semantics
 
@@ -19,15 +21,42 @@ _OTHER_LANGUAGES: Final = frozenset({"CEL", "COMPAT"})
 
 
 class ExpressionCompiler:
-    """Compiles against one vocabulary; equal texts are compiled once."""
+    """Compiles against one vocabulary; what `memory` holds is not compiled again."""
 
-    __slots__ = ("_compiled", "_vocabulary")
+    __slots__ = ("_extended", "_memory", "_names", "_vocabulary")
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
-        self._compiled: dict[
-            tuple[str, ValueType | None, Semantics], Expression | tuple[ExpressionError, ...]
-        ] = {}
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        memory: ExpressionMemory | None = None,
+        *,
+        names: frozenset[tuple[str, ValueType]] = frozenset(),
+    ) -> None:
+        """`names` are known beside the vocabulary's."""
+        self._memory = memory or ExpressionMemory()
+        self._names = names
+        self._vocabulary = Vocabulary({**vocabulary.types, **dict(names)}) if names else vocabulary
+        self._extended: dict[frozenset[tuple[str, ValueType]], ExpressionCompiler] = {}
+
+    def type_of(self, attribute: str) -> ValueType | None:
+        """The declared type; None if there is no such attribute."""
+        return self._vocabulary.type_of(attribute)
+
+    @property
+    def known_names(self) -> Iterable[str]:
+        """Names of all attributes that an expression may mention."""
+        return self._vocabulary.types
+
+    def extended(self, names: Mapping[str, ValueType]) -> "ExpressionCompiler":
+        """One that also knows `names`, which count where the vocabulary has them too."""
+        key = frozenset(names.items())
+        if not key:
+            return self
+        found = self._extended.get(key)
+        if found is None:
+            found = ExpressionCompiler(self._vocabulary, self._memory, names=self._names | key)
+            self._extended[key] = found
+        return found
 
     def compile(
         self, node: Node, place: Place, *, wanted: ValueType | None, semantics: Semantics
@@ -41,12 +70,8 @@ class ExpressionCompiler:
                 _quoting_hint(node),
             )
             return None
-        key = (node.value, wanted, semantics)
-        result = self._compiled.get(key)
-        if result is None:
-            result = self._compiled[key] = compile_expression(
-                node.value, self._vocabulary, wanted=wanted, semantics=semantics
-            )
+        key = ExpressionKey(node.value, wanted, semantics, self._names)
+        result = self._memory.compiled(key, self._vocabulary)
         if isinstance(result, Expression):
             return result
         for error in result:

@@ -11,10 +11,10 @@ _MAX_CANDIDATES = 500  # comparing with more names costs more than the hint is w
 class Findings:
     """Problems of one resource, added to a list that all resources share."""
 
-    __slots__ = ("_problems", "_resource", "error_count")
+    __slots__ = ("_problems", "error_count", "resource")
 
     def __init__(self, resource: str, problems: list[Problem]) -> None:
-        self._resource = resource
+        self.resource = resource
         self._problems = problems
         self.error_count = 0
 
@@ -22,16 +22,18 @@ class Findings:
         self, code: str, message: str, at: Location, *, field: str = "", hint: str = ""
     ) -> None:
         """The resource, or the named part of it, is left out."""
-        self.error_count += 1
-        self._add(Problem(code, message, at, self._resource, field, hint))
+        self.add(Problem(code, message, at, self.resource, field, hint))
 
     def warning(
         self, code: str, message: str, at: Location, *, field: str = "", hint: str = ""
     ) -> None:
         """Everything is in force; the operator should know."""
-        self._add(Problem(code, message, at, self._resource, field, hint, Severity.WARNING))
+        self.add(Problem(code, message, at, self.resource, field, hint, Severity.WARNING))
 
-    def _add(self, problem: Problem) -> None:
+    def add(self, problem: Problem) -> None:
+        """A problem of this resource that was made elsewhere."""
+        if problem.severity is Severity.ERROR:
+            self.error_count += 1
         self._problems.append(problem)
 
 

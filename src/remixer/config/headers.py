@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from remixer.attributes.values import ValueType
 from remixer.config import codes
-from remixer.config.context import Context
 from remixer.config.decode import Place
+from remixer.config.expressions import ExpressionCompiler
 from remixer.config.messages import HeaderOperationTemplate
 from remixer.config.nodes import MapNode, Node, ScalarNode, find, locate
 from remixer.config.snapshot import HeaderOperationConfig
@@ -22,12 +22,13 @@ from remixer.mixer.outcome import HeaderOperationKind
 class HeaderOperationReader:
     """Reads the header operations of one rule."""
 
-    __slots__ = ("_context", "_place", "_semantics", "_spec")
+    __slots__ = ("_expressions", "_place", "_semantics", "_spec")
 
     def __init__(
-        self, context: Context, *, spec: MapNode, semantics: Semantics, place: Place
+        self, expressions: ExpressionCompiler, *, spec: MapNode, semantics: Semantics, place: Place
     ) -> None:
-        self._context = context
+        """`expressions` knows the outputs of the rule's actions too."""
+        self._expressions = expressions
         self._spec = spec
         self._semantics = semantics
         self._place = place
@@ -70,6 +71,6 @@ class HeaderOperationReader:
             message = "the expression of a header value is empty"
             place.error(codes.EMPTY_EXPRESSION, message, node, "Remove it.")
             return None
-        return self._context.expressions.compile(
+        return self._expressions.compile(
             node, place, wanted=ValueType.STRING, semantics=self._semantics
         )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from remixer.config import codes, kinds
+from remixer.config import bindings, codes, kinds
 from remixer.config.context import Context
 from remixer.config.decode import Place, decode
 from remixer.config.expressions import semantics_for
@@ -12,11 +12,18 @@ from remixer.config.nodes import MapEntry, MapNode, Node, ScalarNode, describe, 
 from remixer.config.references import short_name
 from remixer.config.resources import Resource
 from remixer.config.signature import SignedInstance
-from remixer.config.snapshot import InstanceConfig
+from remixer.config.snapshot import Bindings, InstanceConfig
 from remixer.expr.compile import Expression
 from remixer.expr.semantics import Semantics
 from remixer.templates.build import instance_builder
-from remixer.templates.schema import Field, InstanceType, Message, Template
+from remixer.templates.schema import (
+    Field,
+    InstanceType,
+    Message,
+    Template,
+    Variety,
+    lower_camel,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +38,13 @@ def resolve_instance(resource: Resource, context: Context) -> ResolvedInstance |
     """The instance; None after any problem in it."""
     findings = context.findings(resource.name)
     semantics = semantics_for(resource, context.semantics, findings)
-    parts = _template_and_params(resource, context, findings)
+    parts = _parts(resource, context, findings)
     if semantics is None or parts is None:
         return None
-    template, params, place = parts
+    template = parts.template
     reader = _FieldReader(context, semantics)
-    reader.read_message(params, template.message, "", place)
+    reader.read_message(parts.params, template.message, "", parts.place)
+    bound = _bindings(parts, context, semantics)
     if findings.error_count:
         return None
     expressions = reader.expressions
@@ -49,28 +57,58 @@ def resolve_instance(resource: Resource, context: Context) -> ResolvedInstance |
         type=instance_type,
         build=instance_builder(template, resource.name, expressions),
         location=resource.location,
+        bindings=bound,
     )
     texts = {path: each.text for path, each in expressions.items()}
     return ResolvedInstance(config, SignedInstance(instance_type, texts))
 
 
-def _template_and_params(
-    resource: Resource, context: Context, findings: Findings
-) -> tuple[Template, MapNode | None, Place] | None:
-    """The template, and the tree of its fields with the path where it stands."""
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What an instance consists of, as trees, and the path where the fields stand."""
+
+    template: Template
+    params: MapNode | None
+    bindings: Node | None
+    place: Place
+
+
+def _parts(resource: Resource, context: Context, findings: Findings) -> _Parts | None:
     place = Place("spec", findings)
     if resource.key.kind != kinds.INSTANCE:
-        return context.templates[resource.key.kind], resource.spec, place
+        template = context.templates[resource.key.kind]
+        params, bound = _split_off_bindings(resource.spec, template)
+        return _Parts(template, params, bound, place)
     instance = decode(resource.spec, Instance(), place)
     if instance is None:
         return None
-    if instance.attribute_bindings:
-        message = "attribute-generating templates are not supported in this version"
-        inner = place.field("attribute_bindings")
-        at = locate(resource.spec, "attribute_bindings", resource.location)
-        findings.error(codes.NOT_SUPPORTED, message, at, field=inner.path)
-    template = _template(resource, instance, context, findings)
-    return None if template is None else (template, instance.params, place.field("params"))
+    found = _template(resource, instance, context, findings)
+    if found is None:
+        return None
+    params, bound = _split_off_bindings(instance.params, found)
+    return _Parts(found, params, instance.attribute_bindings or bound, place.field("params"))
+
+
+def _split_off_bindings(
+    params: MapNode | None, template: Template
+) -> tuple[MapNode | None, Node | None]:
+    """The template's own fields, and the bindings that older files have among them.
+
+    Source: `attribute_bindings` is a field of a generating template's `InstanceParam`.
+    """
+    if params is None or template.variety is not Variety.ATTRIBUTE_GENERATOR:
+        return params, None
+    keys = {bindings.FIELD, lower_camel(bindings.FIELD)}
+    entries = tuple(each for each in params if each.key not in keys)
+    found = next((each.value for each in params if each.key in keys), None)
+    return MapNode(entries, params.location), found
+
+
+def _bindings(parts: _Parts, context: Context, semantics: Semantics) -> Bindings:
+    reader = bindings.BindingReader(
+        context, parts.template, bindings.built_in_prefixes(parts.template), semantics
+    )
+    return reader.read(parts.bindings, Place(f"spec.{bindings.FIELD}", parts.place.findings))
 
 
 def _template(

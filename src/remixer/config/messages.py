@@ -25,13 +25,13 @@ class Handler:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """Expressions for a template's fields. `params` stays a tree until the template is known."""
+    """Expressions for a template's fields. Trees stay trees until the template is known."""
 
     name: str = ""
     compiled_template: str = ""
     template: str = ""
     params: MapNode | None = None
-    attribute_bindings: Mapping[str, str] = field(default_factory=dict)
+    attribute_bindings: MapNode | None = None
 
 
 @dataclass(frozen=True, slots=True)

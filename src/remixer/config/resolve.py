@@ -13,7 +13,9 @@ from functools import partial
 from typing import TypeVar
 
 from remixer.config import codes, kinds
+from remixer.config.bindings import warn_of_doubles
 from remixer.config.context import Context
+from remixer.config.expression_memory import ExpressionMemory
 from remixer.config.expressions import ExpressionCompiler
 from remixer.config.handlers import HandlerDraft, draft_handler, finish_handler
 from remixer.config.instances import ResolvedInstance, resolve_instance
@@ -51,7 +53,7 @@ def resolve(
     context = Context(
         adapters=adapters,
         templates=templates,
-        expressions=ExpressionCompiler(vocabulary),
+        expressions=ExpressionCompiler(vocabulary, ExpressionMemory()),
         semantics=semantics,
         default_namespace=default_namespace,
         problems=problems,
@@ -64,6 +66,7 @@ def resolve(
     ]
     handlers = _used_handlers(drafts, context)
     rules = [rule for draft in drafts if (rule := _rule(draft, handlers, context)) is not None]
+    warn_of_doubles(rules, default_namespace, problems)
     used = {action.handler.name for rule in rules for action in rule.actions}
     return Snapshot(
         vocabulary=vocabulary,

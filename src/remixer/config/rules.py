@@ -1,6 +1,6 @@
 """Rule resources to drafts: references resolved, conditions compiled."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from remixer.config.headers import HeaderOperationReader
 from remixer.config.instances import ResolvedInstance
 from remixer.config.messages import Action, Rule
 from remixer.config.nodes import MapNode, ScalarNode, locate
+from remixer.config.outputs import action_output_types
 from remixer.config.problems import Location
 from remixer.config.references import Directory
 from remixer.config.resources import Resource
@@ -73,7 +74,12 @@ class RuleReader:
         is_matchable, match = self._match(spec, semantics, place)
         reader = _ActionReader(self, spec, resource.key.namespace, findings)
         actions = tuple(reader.read(rule.actions))
-        headers = HeaderOperationReader(self.context, spec=spec, semantics=semantics, place=place)
+        headers = HeaderOperationReader(
+            self.context.expressions.extended(_output_types(actions)),
+            spec=spec,
+            semantics=semantics,
+            place=place,
+        )
         draft = RuleDraft(
             resource,
             match,
@@ -115,6 +121,13 @@ def report_empty_rule(findings: Findings, resource: Resource) -> None:
         "the rule is left out: it has no usable action and no header operation",
         resource.location,
         field="spec",
+    )
+
+
+def _output_types(actions: Iterable[ActionDraft]) -> Mapping[str, ValueType]:
+    """What header values may mention beside attributes: outputs of the rule's own actions."""
+    return action_output_types(
+        (action.name, [each.config.template for each in action.instances]) for action in actions
     )
 
 

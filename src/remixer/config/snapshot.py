@@ -17,6 +17,26 @@ from remixer.templates.schema import InstanceType, Template, Variety
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeBinding:
+    """One attribute that comes of a handler's output."""
+
+    attribute: str
+    value: Expression
+    """Over the output's fields and the request's attributes."""
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    """What becomes of the output of an attribute-generating handler."""
+
+    attributes: tuple[AttributeBinding, ...] = ()
+    """In order of writing."""
+    output_fields: Mapping[str, str] = field(default_factory=dict)
+    """The output's fields by the names that the bindings' expressions have for them."""
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceConfig:
     """An instance that rules can send to handlers.
 
@@ -32,6 +52,8 @@ class InstanceConfig:
     type: InstanceType
     build: Callable[[Bag], object]
     location: Location
+    bindings: Bindings = field(default_factory=Bindings)
+    """Empty unless the template generates attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +94,7 @@ class ActionConfig:
     handler: HandlerConfig
     instances: tuple[InstanceConfig, ...]
     name: str = ""
+    """Under which the rule's header operations find outputs: `NAME.output.FIELD`."""
 
 
 @dataclass(frozen=True, slots=True)

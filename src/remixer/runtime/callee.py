@@ -1,10 +1,26 @@
 """A live handler, as routes and varieties see it."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 from remixer.runtime.calls import Call
-from remixer.sdk.adapter import CheckHandler, QuotaHandler, ReportHandler
+from remixer.sdk.adapter import (
+    AttributeHandler,
+    CheckHandler,
+    OutputCheckHandler,
+    QuotaHandler,
+    ReportHandler,
+)
+from remixer.templates.schema import Variety
+
+METHODS: Final[Mapping[Variety, str]] = {
+    Variety.CHECK: "check",
+    Variety.QUOTA: "allocate",
+    Variety.REPORT: "report",
+    Variety.ATTRIBUTE_GENERATOR: "generate",
+    Variety.CHECK_WITH_OUTPUT: "check_with_output",
+}
+"""What a handler must be able to do for instances of each variety."""
 
 
 class ReportSink(Protocol):
@@ -33,6 +49,12 @@ class Callee(Protocol):
 
     @property
     def checks(self) -> CheckHandler: ...
+
+    @property
+    def output_checks(self) -> OutputCheckHandler: ...
+
+    @property
+    def generators(self) -> AttributeHandler: ...
 
     @property
     def quotas(self) -> QuotaHandler: ...

@@ -1,9 +1,10 @@
 """The CHECK variety: conditions, instances, handlers, joint verdict, header operations."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
-from remixer.attributes.bag import Bag, TrackedBag
+from remixer.attributes.bag import Bag, SuppliedBag, TrackedBag
+from remixer.attributes.values import Value
 from remixer.config.snapshot import HeaderOperationConfig
 from remixer.expr.errors import EvaluationError
 from remixer.foundation.deadline import Deadline
@@ -19,11 +20,15 @@ from remixer.runtime.combine import Verdict, combine
 from remixer.runtime.conditions import applies
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
-from remixer.runtime.routes import Route, Target
-from remixer.sdk.results import CheckResult
+from remixer.runtime.outputs import carried
+from remixer.runtime.routes import CheckAnswer, CheckTarget, Output, Route
+from remixer.sdk.results import CheckOutput
 from remixer.templates.build import InstanceError
 
 _log: Final = event_log(__name__)
+
+_Outputs: TypeAlias = dict[str, dict[str, Value]]
+"""By rule: what its own actions gave, under the names that its header values have for it."""
 
 
 async def check(
@@ -39,22 +44,24 @@ async def check(
     Finishes without suspending if no handler of the route waits. Raises `CheckFailedError`.
     """
     failures: list[str] = []
-    planned: list[tuple[str, Target[CheckResult]]] = []
+    planned: list[tuple[str, CheckTarget]] = []
     calls = list(_calls(route, bag, planned, failures))
     results = await guard.run_all(calls, deadline)
     metrics.destinations(len({call.entry.handler for call in calls}), len(calls))
     verdicts: list[Verdict] = []
+    outputs: _Outputs = {}
     for (rule, target), result in zip(planned, results, strict=True):
         if isinstance(result, Failure):
             failures.append(f"{target.handler.display_name}: {result.reason}")
-        else:
-            verdicts.append(
-                Verdict(rule, target.handler.display_name, target.instance.name, result)
-            )
+            continue
+        if isinstance(result, CheckOutput):
+            _keep(outputs.setdefault(rule, {}), target, result.output)
+            result = result.result  # noqa: PLW2901 - from here on a check like any other
+        verdicts.append(Verdict(rule, target.handler.display_name, target.instance.name, result))
     combined = combine(verdicts, failures)
     directive = combined.directive
     if combined.status.is_ok:
-        directive = _header_directive(route, bag)
+        directive = _header_directive(route, bag, outputs)
     return CheckOutcome(
         status=combined.status,
         valid_duration=combined.valid_duration,
@@ -68,9 +75,9 @@ async def check(
 def _calls(
     route: Route,
     bag: TrackedBag,
-    planned: list[tuple[str, Target[CheckResult]]],
+    planned: list[tuple[str, CheckTarget]],
     failures: list[str],
-) -> Iterator[Call[CheckResult]]:
+) -> Iterator[Call[CheckAnswer]]:
     """What to ask; the rule and target of each call go to `planned`."""
     for step in route.check:
         if not applies(step.condition, step.rule, bag):
@@ -85,13 +92,24 @@ def _calls(
             yield Call(target.entry, (instance,))
 
 
-def _header_directive(route: Route, bag: TrackedBag) -> RouteDirective | None:
+def _keep(known: dict[str, Value], target: CheckTarget, output: Output) -> None:
+    """Add to what the rule's header values may use; an action before this one comes first."""
+    for name, field in target.output_names.items():
+        value = carried(output.get(field))
+        if value is not None:
+            known.setdefault(name, value)
+
+
+def _header_directive(route: Route, bag: TrackedBag, outputs: _Outputs) -> RouteDirective | None:
     request: list[HeaderOperation] = []
     response: list[HeaderOperation] = []
     for step in route.headers:
         if applies(step.condition, step.rule, bag):
-            request.extend(_operations(step.request, step.rule, bag))
-            response.extend(_operations(step.response, step.rule, bag))
+            known = outputs.get(step.rule)
+            # The request's own attribute comes before an output of that name, as in Mixer.
+            view = bag if known is None else SuppliedBag(bag, known)
+            request.extend(_operations(step.request, step.rule, view))
+            response.extend(_operations(step.response, step.rule, view))
     if not request and not response:
         return None
     return RouteDirective(

@@ -59,6 +59,7 @@ def _destinations_by_variety(routes: RouteTable) -> Mapping[str, int]:
     counts: Counter[str] = Counter()
     for route in (routes.default, *routes.by_namespace.values()):
         quota = [step for steps in route.quota.values() for step in steps]
+        counts[Variety.ATTRIBUTE_GENERATOR.name] += _destinations(route.generators)
         counts[Variety.CHECK.name] += _destinations(route.check)
         counts[Variety.QUOTA.name] += _destinations(quota)
         counts[Variety.REPORT.name] += _destinations(route.report)

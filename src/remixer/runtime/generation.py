@@ -2,11 +2,29 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Protocol, Self
 
+from remixer.attributes.bag import Bag
 from remixer.config.snapshot import EMPTY_SNAPSHOT, Snapshot
+from remixer.foundation.errors import InternalError
 from remixer.runtime.handlers import HandlerTable
 from remixer.runtime.routes import RouteTable
+
+
+class BagSink(Protocol):
+    """Takes bags of reports whose generators wait."""
+
+    def put(self, bag: Bag) -> None:
+        """Accept a bag, or drop and count it; never blocks."""
+        ...
+
+    async def flush(self) -> None:
+        """Return when everything accepted so far was reported."""
+        ...
+
+    async def aclose(self) -> None:
+        """Accept nothing more; report what was accepted if there is time."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -20,6 +38,8 @@ class Generation:
     snapshot: Snapshot = EMPTY_SNAPSHOT
     handlers: HandlerTable = field(default_factory=HandlerTable)
     routes: RouteTable = field(default_factory=RouteTable)
+    preprocessing: BagSink | None = None
+    """Set if some generator waits. Reports in it hold this generation."""
     _holders: int = 0
     _released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -36,6 +56,13 @@ class Generation:
     def holders(self) -> int:
         """Requests in flight."""
         return self._holders
+
+    def preprocess_later(self, bag: Bag) -> None:
+        """Report `bag` when its generators have answered; never blocks."""
+        if self.preprocessing is None:
+            message = "generators wait, and nothing waits for them"
+            raise InternalError(message)
+        self.preprocessing.put(bag)
 
     async def drained(self) -> None:
         """Return when no request holds it. Call only after a newer one is in force."""

@@ -1,13 +1,13 @@
 """The QUOTA variety: allocate what a request asks for, after its check has passed.
 
-Each quota starts from a fresh view of the bag, so that its references are the namespace look-up
-and its own reads, without the check's.
+Each quota starts from a fresh view of the bag, so that its references are those of the
+preprocessing and its own reads, without the check's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from remixer.attributes.bag import Bag, TrackedBag
+from remixer.attributes.bag import TrackedBag
 from remixer.attributes.values import Duration
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import InvalidRequestError
@@ -33,7 +33,7 @@ _QuotaTarget: TypeAlias = Target[QuotaResult]
 
 async def allocate(
     table: RouteTable,
-    bag: Bag,
+    new_view: Callable[[], TrackedBag],
     quotas: QuotasAsked,
     deduplication_id: str,
     deadline: Deadline | None,
@@ -42,13 +42,13 @@ async def allocate(
 ) -> dict[str, QuotaOutcome]:
     """One outcome per quota asked for.
 
-    A quota that no rule applies to is granted as asked for 60 s; with `MatchingQuotas` it is
+    `new_view` gives the request's attributes with nothing of this variety noted as read. A quota that no rule applies to is granted as asked for 60 s; with `MatchingQuotas` it is
     left out. Finishes without suspending if no quota handler of the route waits. Raises
     `InvalidRequestError` for more than `MAX_QUOTAS`.
     """
     outcomes: dict[str, QuotaOutcome] = {}
-    for name, args in _asked(table, bag, quotas).items():
-        view = TrackedBag(bag)
+    for name, args in _asked(table, new_view, quotas).items():
+        view = new_view()
         route = table.route_for(view)
         targets = _matching(route, name.lower(), view)
         if targets:
@@ -63,9 +63,11 @@ async def allocate(
     return outcomes
 
 
-def _asked(table: RouteTable, bag: Bag, quotas: QuotasAsked) -> Mapping[str, QuotaArgs]:
+def _asked(
+    table: RouteTable, new_view: Callable[[], TrackedBag], quotas: QuotasAsked
+) -> Mapping[str, QuotaArgs]:
     if isinstance(quotas, MatchingQuotas):
-        return dict.fromkeys(table.route_for(TrackedBag(bag)).quota, quotas.args)
+        return dict.fromkeys(table.route_for(new_view()).quota, quotas.args)
     if len(quotas) > MAX_QUOTAS:
         message = f"{len(quotas)} quotas in one request; at most {MAX_QUOTAS} are allowed"
         raise InvalidRequestError(message)

@@ -17,7 +17,7 @@ from remixer.runtime.engine import Engine
 from remixer.runtime.generation import Generation
 from remixer.runtime.handlers import HandlerBuilder, HandlerTable, close_handlers
 from remixer.runtime.metrics import RuntimeMetrics
-from remixer.runtime.routes import build_routes
+from remixer.runtime.route_layout import build_routes
 
 _log: Final = event_log(__name__)
 
@@ -63,6 +63,7 @@ class Reloader:
                 handlers=handlers,
                 routes=build_routes(snapshot, handlers.handlers),
             )
+            self._begin_preprocessing(generation)
             self._engine.use(generation)
             self._tell(generation)
             self._superseded.append(before)
@@ -74,7 +75,10 @@ class Reloader:
 
     async def flush(self) -> None:
         """Return when all reports accepted so far were handed to their handlers."""
-        for live in self._engine.generation.handlers.handlers.values():
+        generation = self._engine.generation
+        if generation.preprocessing is not None:
+            await generation.preprocessing.flush()
+        for live in generation.handlers.handlers.values():
             if live.report_sink is not None:
                 await live.report_sink.flush()
 
@@ -84,9 +88,17 @@ class Reloader:
         last = self._engine.use(Generation())
         for scope in self._draining:
             scope.reschedule(asyncio.get_running_loop().time())
+        if last.preprocessing is not None:
+            await last.preprocessing.aclose()
         await close_handlers(last.handlers.handlers.values())
         if self._retiring:
             await asyncio.wait(self._retiring)
+
+    def _begin_preprocessing(self, generation: Generation) -> None:
+        """Reports need somewhere to wait if a generator does."""
+        routes = generation.routes
+        if any(each.generate_may_wait for each in (routes.default, *routes.by_namespace.values())):
+            generation.preprocessing = self._handlers.preprocessing(generation)
 
     async def _retire(self, superseded: tuple[Generation, ...], successor: HandlerTable) -> None:
         """Close what the last of `superseded` had and `successor` did not take over.
@@ -95,6 +107,8 @@ class Reloader:
         """
         old = superseded[-1]
         await self._drained(superseded)
+        if old.preprocessing is not None:
+            await old.preprocessing.aclose()
         self._superseded.remove(old)
         closing = old.handlers.missing_from(successor)
         failures = await close_handlers(closing)

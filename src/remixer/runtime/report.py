@@ -1,20 +1,34 @@
-"""The REPORT variety: instances of all bags are gathered, then each handler is called once."""
+"""The REPORT variety: instances of all bags are gathered, then each handler is called once.
 
-from collections.abc import Sequence
+A bag whose generators fail is left out; the others of the same report go on. A bag whose
+generators wait is handed to `later` and reported when they have answered, because a report never
+blocks.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
-from remixer.attributes.bag import Bag, TrackedBag
+from remixer.attributes.bag import Bag, SuppliedBag, TrackedBag
+from remixer.attributes.values import Value
+from remixer.foundation.errors import CheckFailedError
 from remixer.mixer.outcome import REPORTED, ReportOutcome
 from remixer.runtime.calls import Call, Failure
 from remixer.runtime.conditions import applies
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
-from remixer.runtime.routes import RouteTable, Target
+from remixer.runtime.preprocess import generate
+from remixer.runtime.routes import Route, RouteTable, Target
+from remixer.runtime.stepping import run_to_end
 from remixer.templates.build import InstanceError
 
 MAX_ERRORS: Final = 20
 """Errors that an outcome names; the others are counted. A thousand bags may fail alike."""
+
+Later: TypeAlias = Callable[[Bag], None]
+"""Takes a bag whose generators wait; never blocks."""
+View: TypeAlias = tuple[TrackedBag, Route]
+"""A bag that is preprocessed, and what applies to it."""
 
 
 @dataclass(slots=True)
@@ -26,7 +40,12 @@ class _Batch:
 
 
 def report(
-    table: RouteTable, bags: Sequence[Bag], *, guard: Guard, metrics: RuntimeMetrics
+    table: RouteTable,
+    bags: Sequence[Bag],
+    *,
+    later: Later,
+    guard: Guard,
+    metrics: RuntimeMetrics,
 ) -> ReportOutcome:
     """Dispatch `bags`. An instance that cannot be built is left out and named in the outcome.
 
@@ -34,9 +53,47 @@ def report(
     their batch through a bounded queue.
     """
     errors: list[str] = []
-    batches: dict[tuple[str, str], _Batch] = {}
+    views = _views(table, bags, later, guard, errors)
+    return report_views(views, errors, guard=guard, metrics=metrics)
+
+
+def _views(
+    table: RouteTable, bags: Iterable[Bag], later: Later, guard: Guard, errors: list[str]
+) -> Iterator[View]:
+    """The bags with what plain generators give for them."""
     for bag in bags:
-        _gather(table, TrackedBag(bag), batches, errors)
+        view = TrackedBag(bag)
+        route = table.route_for(view)
+        if not route.generators:
+            yield view, route
+        elif route.generate_may_wait:
+            later(bag)
+        else:
+            try:
+                generated = run_to_end(generate(route, view, None, guard=guard))
+            except CheckFailedError as error:
+                errors.append(error.message)
+            else:
+                yield view_with(view, generated, table)
+
+
+def view_with(bag: TrackedBag, generated: Mapping[str, Value], table: RouteTable) -> View:
+    """A bag with what its generators gave, and the route that it takes then."""
+    view = SuppliedBag(bag, generated)
+    return view, table.route_for(view)
+
+
+def report_views(
+    views: Iterable[View],
+    errors: list[str],
+    *,
+    guard: Guard,
+    metrics: RuntimeMetrics,
+) -> ReportOutcome:
+    """Dispatch bags that are preprocessed; `errors` come first in the outcome."""
+    batches: dict[tuple[str, str], _Batch] = {}
+    for view, route in views:
+        _gather(route, view, batches, errors)
     for batch in batches.values():
         _deliver(batch, guard, errors)
     metrics.destinations(len(batches), sum(len(batch.instances) for batch in batches.values()))
@@ -44,12 +101,12 @@ def report(
 
 
 def _gather(
-    table: RouteTable,
+    route: Route,
     bag: TrackedBag,
     batches: dict[tuple[str, str], _Batch],
     errors: list[str],
 ) -> None:
-    for step in table.route_for(bag).report:
+    for step in route.report:
         if not applies(step.condition, step.rule, bag):
             continue
         for target in step.targets:

@@ -1,20 +1,20 @@
-"""A snapshot and its handlers, laid out for requests: by variety and namespace. Pure.
+"""What applies to a request: by variety and namespace, ready to be asked. Pure.
 
-Order is configuration order everywhere: rules of the default namespace first, then those of the
-request's own; inside a namespace by rule name, then action, then instance. The original's order
-was that of a hash map.
+`remixer.runtime.route_layout` makes these of a snapshot. Order is configuration order everywhere:
+rules of the default namespace first, then those of the request's own; inside a namespace by rule
+name, then action, then instance. The original's order was that of a hash map.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeAlias, TypeVar, cast
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from remixer.attributes.bag import Bag, TrackedBag
-from remixer.config.snapshot import HeaderOperationConfig, InstanceConfig, RuleConfig, Snapshot
+from remixer.attributes.values import Value
+from remixer.config.snapshot import HeaderOperationConfig, InstanceConfig
 from remixer.runtime.callee import Callee
 from remixer.runtime.calls import Entry
-from remixer.sdk.results import CheckResult, QuotaResult
-from remixer.templates.schema import Variety
+from remixer.sdk.results import CheckOutput, CheckResult, QuotaResult
 
 T = TypeVar("T")
 
@@ -24,7 +24,14 @@ _NAMESPACE_ATTRIBUTE_BY_KIND: Final[Mapping[str, str]] = {
     "outbound": "source.namespace",
 }
 
+NAMESPACE_ATTRIBUTES: Final = frozenset(
+    {"context.reporter.kind", *_NAMESPACE_ATTRIBUTE_BY_KIND.values()}
+)
+"""On which the choice of a route depends."""
+
 Condition: TypeAlias = Callable[[Bag], bool]
+CheckAnswer: TypeAlias = CheckResult | CheckOutput
+Output: TypeAlias = Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,8 @@ class Target(Generic[T]):
     handler: Callee
     instance: InstanceConfig
     entry: Entry[T]
+    output_names: Mapping[str, str] = field(default_factory=dict)
+    """Fields of a check's output by the names under which header values find them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,10 @@ class Step(Generic[T]):
     targets: tuple[Target[T], ...]
 
 
-CheckStep: TypeAlias = Step[CheckResult]
+CheckStep: TypeAlias = Step[CheckAnswer]
+CheckTarget: TypeAlias = Target[CheckAnswer]
+GeneratorStep: TypeAlias = Step[Output]
+GeneratorTarget: TypeAlias = Target[Output]
 QuotaStep: TypeAlias = Step[QuotaResult]
 ReportStep: TypeAlias = Step[object]
 
@@ -64,12 +76,15 @@ class HeaderStep:
 class Route:
     """All that applies to requests of one namespace."""
 
+    generators: tuple[GeneratorStep, ...] = ()
     check: tuple[CheckStep, ...] = ()
     quota: Mapping[str, tuple[QuotaStep, ...]] = field(default_factory=dict)
     """By the instances' short names in lower case, in order of first use."""
     report: tuple[ReportStep, ...] = ()
     headers: tuple[HeaderStep, ...] = ()
+    generate_may_wait: bool = False
     check_may_wait: bool = False
+    """Of a request that begins here, generators and where they may send it included."""
     quota_may_wait: bool = False
 
 
@@ -96,124 +111,3 @@ class RouteTable:
         if type(namespace) is not str:
             return self.default
         return self.by_namespace.get(namespace, self.default)
-
-
-def build_routes(snapshot: Snapshot, handlers: Mapping[str, Callee]) -> RouteTable:
-    """Lay out `snapshot`; actions of handlers that are missing from `handlers` are left out."""
-    rules: dict[str, list[RuleConfig]] = {}
-    for rule in snapshot.rules:
-        rules.setdefault(rule.namespace, []).append(rule)
-    mesh_wide = _route(rules.pop(snapshot.default_namespace, []), handlers)
-    return RouteTable(
-        default=mesh_wide,
-        by_namespace={
-            namespace: _joined(mesh_wide, _route(own, handlers)) for namespace, own in rules.items()
-        },
-    )
-
-
-def _route(rules: Sequence[RuleConfig], handlers: Mapping[str, Callee]) -> Route:
-    check = tuple(_steps(rules, handlers, Variety.CHECK, _check_entry))
-    quota = tuple(_steps(rules, handlers, Variety.QUOTA, _quota_entry))
-    return Route(
-        check=check,
-        quota=_by_short_name(quota),
-        report=tuple(_steps(rules, handlers, Variety.REPORT, _report_entry)),
-        headers=tuple(_header_steps(rules)),
-        check_may_wait=_may_wait(check),
-        quota_may_wait=_may_wait(quota),
-    )
-
-
-def _joined(first: Route, second: Route) -> Route:
-    names = dict.fromkeys((*first.quota, *second.quota))
-    return Route(
-        check=first.check + second.check,
-        quota={name: first.quota.get(name, ()) + second.quota.get(name, ()) for name in names},
-        report=first.report + second.report,
-        headers=first.headers + second.headers,
-        check_may_wait=first.check_may_wait or second.check_may_wait,
-        quota_may_wait=first.quota_may_wait or second.quota_may_wait,
-    )
-
-
-def _steps(
-    rules: Iterable[RuleConfig],
-    handlers: Mapping[str, Callee],
-    variety: Variety,
-    entry_of: Callable[[Callee, str], Entry[T]],
-) -> Iterator[Step[T]]:
-    for rule in rules:
-        targets = tuple(
-            Target(handler, instance, entry_of(handler, instance.template.name))
-            for action in rule.actions
-            if (handler := handlers.get(action.handler.name)) is not None
-            for instance in action.instances
-            if instance.template.variety is variety
-        )
-        if targets:
-            yield Step(rule=rule.name, condition=_condition(rule), targets=targets)
-
-
-def _check_entry(handler: Callee, template: str) -> Entry[CheckResult]:
-    return _entry(handler, template, "check", handler.checks.check, CheckResult)
-
-
-def _quota_entry(handler: Callee, template: str) -> Entry[QuotaResult]:
-    return _entry(handler, template, "allocate", handler.quotas.allocate, QuotaResult)
-
-
-def _report_entry(handler: Callee, template: str) -> Entry[object]:
-    # Nobody looks at what a report answers.
-    return _entry(handler, template, "report", handler.reports.report, object)
-
-
-def _entry(
-    handler: Callee,
-    template: str,
-    name: str,
-    method: Callable[..., T | Awaitable[T]],
-    answer: type[T],
-) -> Entry[T]:
-    return Entry(
-        template=template,
-        handler=handler.name,
-        adapter=handler.adapter,
-        method=method,
-        may_wait=handler.may_wait(name),
-        answer=answer,
-    )
-
-
-def _by_short_name(steps: Iterable[QuotaStep]) -> dict[str, tuple[QuotaStep, ...]]:
-    """Each step once per name among its targets, with the targets of that name."""
-    found: dict[str, list[QuotaStep]] = {}
-    for step in steps:
-        targets: dict[str, list[Target[QuotaResult]]] = {}
-        for target in step.targets:
-            targets.setdefault(target.instance.short_name.lower(), []).append(target)
-        for name, named in targets.items():
-            own = Step(rule=step.rule, condition=step.condition, targets=tuple(named))
-            found.setdefault(name, []).append(own)
-    return {name: tuple(own) for name, own in found.items()}
-
-
-def _header_steps(rules: Iterable[RuleConfig]) -> Iterator[HeaderStep]:
-    for rule in rules:
-        if rule.request_header_operations or rule.response_header_operations:
-            yield HeaderStep(
-                rule=rule.name,
-                condition=_condition(rule),
-                request=rule.request_header_operations,
-                response=rule.response_header_operations,
-            )
-
-
-def _condition(rule: RuleConfig) -> Condition | None:
-    if rule.match is None:
-        return None
-    return cast("Condition", rule.match.evaluate)  # resolve checked that its type is BOOL
-
-
-def _may_wait(steps: Iterable[Step[T]]) -> bool:
-    return any(target.entry.may_wait for step in steps for target in step.targets)

@@ -190,7 +190,7 @@ def test_map_field_wants_a_mapping(only_problem: OnlyProblem, params: str) -> No
         ("{params: {}}", codes.UNKNOWN_TEMPLATE, "spec.template"),
         (
             "{compiledTemplate: metric, attribute_bindings: {a: b}}",
-            codes.NOT_SUPPORTED,
+            codes.BAD_BINDING,
             "spec.attribute_bindings",
         ),
         ("{compiledTemplate: metric, parms: {}}", codes.UNKNOWN_FIELD, "spec.parms"),

@@ -51,4 +51,9 @@ async def test_destinations_are_pairs_of_handler_and_template_by_variety() -> No
     text = VOCABULARY + handler("a") + NOTHING
     text += rule("r", action("a", "nothing")) + rule("s", action("a", "nothing"))
     counts = await counted(text)
-    assert counts.destinations_by_variety == {"CHECK": 1, "QUOTA": 0, "REPORT": 0}
+    assert counts.destinations_by_variety == {
+        "ATTRIBUTE_GENERATOR": 0,
+        "CHECK": 1,
+        "QUOTA": 0,
+        "REPORT": 0,
+    }

@@ -14,7 +14,7 @@ from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import CheckFailedError, InternalError
 from remixer.foundation.status import Code
 from remixer.mixer.request import CheckRequest, QuotaArgs
-from remixer.runtime.engine import run_to_end
+from remixer.runtime.stepping import run_to_end
 from remixer.sdk import CheckResult
 from remixer.testing.clock import in_virtual_time
 from remixer.testing.engine import running_engine

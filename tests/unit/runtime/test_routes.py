@@ -3,7 +3,8 @@
 from remixer.attributes.bag import TrackedBag, plain_bag
 from remixer.config.snapshot import EMPTY_SNAPSHOT, Snapshot
 from remixer.runtime.handlers import HandlerTable
-from remixer.runtime.routes import Route, RouteTable, build_routes
+from remixer.runtime.route_layout import build_routes
+from remixer.runtime.routes import Route, RouteTable
 from remixer.testing.engine import running_engine, snapshot_of
 from remixer.testing.scripted import Journal, scripted_adapters
 from remixer.testing.texts import NOTHING, VOCABULARY, action, handler, instance, rule
