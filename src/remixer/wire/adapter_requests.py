@@ -1,4 +1,6 @@
-"""What a Mixer sends an adapter: the request around instances that are still bytes.
+"""What a Mixer sends an adapter, out of bytes: the request around instances.
+
+`adapter_calls` is the other way.
 
 One reading for all varieties: field 1 holds one instance, or for reports any number.
 
@@ -14,14 +16,7 @@ from google.protobuf.message import DecodeError
 
 from remixer.wire._pb.istio.mixer.adapter.model.v1beta1.quota_pb2 import QuotaRequest
 from remixer.wire.field_bytes import LENGTH_DELIMITED, MalformedMessageError, wire_fields
-from remixer.wire.framing import embedded
-from remixer.wire.text import encodable
 from remixer.wire.value_bytes import decode_text
-
-_INSTANCES: Final = 1
-_ADAPTER_CONFIG: Final = 2
-_DEDUP_ID: Final = 3
-_QUOTA_REQUEST: Final = 4
 
 MAX_INSTANCES: Final = 20_000
 """Of one report: as many as `wire.report` takes elements."""
@@ -58,22 +53,6 @@ class HandleRequest:
     quotas: Mapping[str, QuotaAmount] = field(default_factory=dict)
 
 
-def encode_handle_request(request: HandleRequest) -> bytes:
-    """All that is given, in ascending order of fields."""
-    parts = [embedded(_INSTANCES, instance) for instance in request.instances]
-    if request.adapter_config is not None:
-        parts.append(embedded(_ADAPTER_CONFIG, encode_config(request.adapter_config)))
-    if request.dedup_id:
-        parts.append(embedded(_DEDUP_ID, encodable(request.dedup_id).encode()))
-    if request.quotas:
-        message = QuotaRequest()
-        for name, asked in request.quotas.items():
-            params = message.quotas[encodable(name)]
-            params.amount, params.best_effort = asked.amount, asked.best_effort
-        parts.append(embedded(_QUOTA_REQUEST, message.SerializeToString()))
-    return b"".join(parts)
-
-
 def decode_handle_request(payload: bytes, *, is_report: bool) -> HandleRequest:
     """Raises `MalformedMessageError`. Instances of other varieties than REPORT are merged."""
     instances: list[bytes] = []
@@ -104,10 +83,6 @@ def decode_handle_request(payload: bytes, *, is_report: bool) -> HandleRequest:
         dedup_id=dedup_id,
         quotas=_quotas(quotas) if quotas else {},
     )
-
-
-def encode_config(config: PackedConfig) -> bytes:
-    return AnyMessage(type_url=config.type_url, value=config.value).SerializeToString()
 
 
 def decode_config(payload: bytes) -> PackedConfig:
