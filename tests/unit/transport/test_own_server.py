@@ -60,11 +60,15 @@ class Ends:
 
     def __init__(self) -> None:
         self.causes: list[str] = []
+        self.refused: list[tuple[str, int]] = []
         self._told = asyncio.Event()
 
     def connection_ended(self, *, cause: str) -> None:
         self.causes.append(cause)
         self._told.set()
+
+    def calls_refused(self, *, cause: str, count: int) -> None:
+        self.refused.append((cause, count))
 
     async def first(self) -> str:
         async with asyncio.timeout(PATIENCE_S):
@@ -580,6 +584,20 @@ async def test_bad_connection_costs_no_good_one(serve: Serve) -> None:
                 await bad.closed()
         good.send(call(1))
         assert (await good.status(1))["grpc-status"] == "0"
+
+
+async def test_calls_refused_for_their_clients_fault_are_counted_by_cause(serve: Serve) -> None:
+    serving = await serve()
+    async with peer_of(serving.address) as peer:
+        malformed = literal(":method", "POST") + literal("te", "gzip")
+        flags = Flag.END_HEADERS | Flag.END_STREAM
+        peer.send(opening(), frame_bytes(FrameType.HEADERS, malformed, flags=flags, stream_id=1))
+        await peer.next(FrameType.RST_STREAM)
+        peer.send(call(3))
+        await peer.status(3)
+        peer.writer.close()
+        assert await serving.ends.first() == "closed_by_peer"
+    assert serving.ends.refused == [("malformed", 1)]
 
 
 async def test_one_connection_more_than_allowed_is_closed(serve: Serve) -> None:
