@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from remixer.adapters import denier, listchecker, memquota, noop, prometheus, stdio
+from remixer.adapters import denier, listchecker, memquota, noop, opa, prometheus, rbac, stdio
 from remixer.adapters.registry import BUILTIN_ADAPTERS
 from remixer.attributes.values import Duration
 from remixer.foundation.errors import RemixerError
@@ -29,6 +29,8 @@ from remixer.testing.clock import in_virtual_time
 _TEMPLATES = {template.name: template for template in BUILTIN_TEMPLATES}
 _METHODS = {Variety.CHECK: "check", Variety.QUOTA: "allocate", Variety.REPORT: "report"}
 _URL = "http://lists.test/callers"
+# They need something of the operator: a policy, a store.
+_WITHOUT_USABLE_DEFAULTS = frozenset({"opa", "rbac"})
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,17 @@ _CASES = [
         ),
         "prometheus",
     ),
+    _Case(
+        opa.INFO,
+        opa.Params(policy=("package a\ndefault b = false",), check_method="data.a.b"),
+        "opa",
+    ),
+    _Case(
+        opa.INFO,
+        opa.Params(server_url="http://opa.test", check_method="data.a.b", fail_close=True),
+        "opa-remote",
+    ),
+    _Case(rbac.INFO, rbac.Params(config_store_url="fs://."), "rbac"),
     _Case(stdio.INFO, stdio.Params(), "stdio"),
     _Case(
         stdio.INFO,
@@ -145,7 +158,8 @@ def test_name_and_description_are_there_and_templates_exist(info: AdapterInfo[An
 @_each_adapter
 def test_the_defaults_are_a_frozen_dataclass_and_valid(info: AdapterInfo[Any]) -> None:
     assert type(info.defaults).__dataclass_params__.frozen
-    assert tuple(info.validate(info.defaults, HandlerContext("h", ()))) == ()
+    problems = tuple(info.validate(info.defaults, HandlerContext("h", ())))
+    assert bool(problems) is (info.name in _WITHOUT_USABLE_DEFAULTS)
 
 
 @_each_case

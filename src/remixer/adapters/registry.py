@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Final
 
-from remixer.adapters import denier, listchecker, memquota, noop, prometheus, stdio
+from remixer.adapters import denier, listchecker, memquota, noop, opa, prometheus, rbac, stdio
 from remixer.sdk import AdapterInfo
 from remixer.templates.registry import PluginFault, PluginSource, installed, load_plugins
 
@@ -24,7 +24,9 @@ BUILTIN_ADAPTERS: Final[tuple[AdapterInfo[Any], ...]] = (
     listchecker.INFO,
     memquota.INFO,
     noop.INFO,
+    opa.INFO,
     prometheus.INFO,
+    rbac.INFO,
     stdio.INFO,
 )
 
