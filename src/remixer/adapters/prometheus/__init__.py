@@ -7,14 +7,16 @@ of the process, shared by all handlers so that counters outlive a handler that i
 
 from remixer.adapters.prometheus.handler import INFO, PrometheusHandler
 from remixer.adapters.prometheus.params import (
-    BucketsDefinition,
-    ExplicitBuckets,
-    ExponentialBuckets,
     Kind,
-    LinearBuckets,
     MetricInfo,
     MetricsExpirationPolicy,
     Params,
+)
+from remixer.sdk.buckets import (
+    BucketsDefinition,
+    ExplicitBuckets,
+    ExponentialBuckets,
+    LinearBuckets,
 )
 
 __all__ = [

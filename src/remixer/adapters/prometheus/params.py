@@ -5,7 +5,7 @@ from enum import IntEnum
 from typing import Final
 
 from remixer.attributes.values import Duration
-from remixer.sdk import Int32
+from remixer.sdk.buckets import BucketsDefinition
 
 DEFAULT_NAMESPACE: Final = "istio"
 
@@ -17,40 +17,6 @@ class Kind(IntEnum):
     GAUGE = 1
     COUNTER = 2
     DISTRIBUTION = 3
-
-
-@dataclass(frozen=True, slots=True)
-class LinearBuckets:
-    """`num_finite_buckets` + 1 bounds: offset, offset + width, and so on."""
-
-    num_finite_buckets: Int32 = Int32(0)  # noqa: RUF009 - a number
-    width: float = 0.0
-    offset: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ExponentialBuckets:
-    """`num_finite_buckets` + 1 bounds: scale, scale · growth_factor, and so on."""
-
-    num_finite_buckets: Int32 = Int32(0)  # noqa: RUF009 - a number
-    growth_factor: float = 0.0
-    scale: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ExplicitBuckets:
-    """Bounds as given; none means Prometheus's default ones."""
-
-    bounds: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class BucketsDefinition:
-    """At most one of them; without any, Prometheus's default bounds."""
-
-    linear_buckets: LinearBuckets | None = None
-    exponential_buckets: ExponentialBuckets | None = None
-    explicit_buckets: ExplicitBuckets | None = None
 
 
 @dataclass(frozen=True, slots=True)

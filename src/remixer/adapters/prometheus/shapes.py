@@ -3,16 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from remixer.adapters.prometheus.params import (
-    DEFAULT_NAMESPACE,
-    BucketsDefinition,
-    Kind,
-    MetricInfo,
-)
+from remixer.adapters.prometheus.params import DEFAULT_NAMESPACE, Kind, MetricInfo
+from remixer.sdk.buckets import bounds_of
 
-MOST_BOUNDS: Final = 500
-"""Per distribution; each is a time series of its own in Prometheus."""
-_DEFAULT_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SANITISED: Final = str.maketrans({"/": "_", ".": "_", " ": "_", "-": None})
 _DISTRIBUTION_SUFFIXES: Final = ("_bucket", "_sum", "_count")
 
@@ -66,16 +59,3 @@ def is_metric_name(name: str) -> bool:
 def is_label_name(name: str) -> bool:
     """Letters, digits and `_`, no digit first; `__` at the start is Prometheus's own."""
     return name.isascii() and name.isidentifier() and not name.startswith("__")
-
-
-def bounds_of(buckets: BucketsDefinition | None) -> tuple[float, ...]:
-    """Upper bounds, without the infinite one."""
-    if buckets is not None and (linear := buckets.linear_buckets) is not None:
-        count = linear.num_finite_buckets + 1
-        return tuple(linear.offset + index * linear.width for index in range(count))
-    if buckets is not None and (exponential := buckets.exponential_buckets) is not None:
-        count = exponential.num_finite_buckets + 1
-        return tuple(exponential.scale * exponential.growth_factor**index for index in range(count))
-    if buckets is not None and buckets.explicit_buckets is not None:
-        return buckets.explicit_buckets.bounds or _DEFAULT_BOUNDS
-    return _DEFAULT_BOUNDS

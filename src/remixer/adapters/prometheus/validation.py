@@ -1,27 +1,17 @@
 """What is wrong with the parameters of `prometheus`, all of it at once. Pure."""
 
 from collections.abc import Iterator
-from itertools import pairwise
-from math import isfinite
 
-from remixer.adapters.prometheus.params import (
-    BucketsDefinition,
-    ExponentialBuckets,
-    Kind,
-    LinearBuckets,
-    MetricInfo,
-    Params,
-)
+from remixer.adapters.prometheus.params import Kind, MetricInfo, Params
 from remixer.adapters.prometheus.shapes import (
-    MOST_BOUNDS,
     MetricShape,
-    bounds_of,
     is_label_name,
     is_metric_name,
     sanitised,
     shape_of,
 )
 from remixer.sdk import HandlerContext, ParamProblem
+from remixer.sdk.buckets import bucket_problems
 
 
 def validate(params: Params, _context: HandlerContext) -> Iterator[ParamProblem]:
@@ -45,7 +35,7 @@ def _metric_problems(path: str, info: MetricInfo) -> Iterator[ParamProblem]:
         yield ParamProblem(f"{path}.name", f"`{name}` is not a name that Prometheus knows")
     yield from _label_problems(path, info)
     if info.kind is Kind.DISTRIBUTION and info.buckets is not None:
-        yield from _bucket_problems(f"{path}.buckets", info.buckets)
+        yield from bucket_problems(f"{path}.buckets", info.buckets)
 
 
 def _full_name(info: MetricInfo) -> str:
@@ -64,57 +54,6 @@ def _label_problems(path: str, info: MetricInfo) -> Iterator[ParamProblem]:
         elif label == "le" and info.kind is Kind.DISTRIBUTION:
             yield ParamProblem(place, "`le` is the label of a distribution's own bounds")
         seen.add(label)
-
-
-def _bucket_problems(path: str, buckets: BucketsDefinition) -> Iterator[ParamProblem]:
-    given = [
-        name
-        for name in ("linear_buckets", "exponential_buckets", "explicit_buckets")
-        if getattr(buckets, name) is not None
-    ]
-    if len(given) > 1:
-        yield ParamProblem(path, f"has {' and '.join(given)}, wanted one of them")
-        return
-    counted = buckets.linear_buckets or buckets.exponential_buckets
-    if counted is not None and not 1 <= counted.num_finite_buckets < MOST_BOUNDS:
-        yield ParamProblem(
-            f"{path}.{given[0]}.num_finite_buckets",
-            f"{counted.num_finite_buckets} is not between 1 and {MOST_BOUNDS - 1}",
-        )
-        return
-    step_faults = tuple(_step_problems(path, counted))
-    yield from step_faults
-    if not step_faults:
-        yield from _bounds_problems(f"{path}.{given[0]}" if given else path, buckets)
-
-
-def _step_problems(
-    path: str, counted: LinearBuckets | ExponentialBuckets | None
-) -> Iterator[ParamProblem]:
-    match counted:
-        case LinearBuckets(width=width) if not width > 0:
-            yield ParamProblem(f"{path}.linear_buckets.width", f"{width:g} is not above 0")
-        case ExponentialBuckets(growth_factor=factor, scale=scale):
-            place = f"{path}.exponential_buckets"
-            if not factor > 1:
-                yield ParamProblem(f"{place}.growth_factor", f"{factor:g} is not above 1")
-            if not scale > 0:
-                yield ParamProblem(f"{place}.scale", f"{scale:g} is not above 0")
-        case _:
-            pass
-
-
-def _bounds_problems(path: str, buckets: BucketsDefinition) -> Iterator[ParamProblem]:
-    try:
-        bounds = bounds_of(buckets)
-    except OverflowError:
-        bounds = (float("inf"),)
-    if len(bounds) > MOST_BOUNDS:
-        yield ParamProblem(path, f"has {len(bounds)} bounds; at most {MOST_BOUNDS} are allowed")
-    elif not all(map(isfinite, bounds)):
-        yield ParamProblem(path, "has a bound that is not finite")
-    elif any(upper <= lower for lower, upper in pairwise(bounds)):
-        yield ParamProblem(path, "has bounds that do not increase")
 
 
 def _conflicts(sound: dict[int, MetricShape]) -> Iterator[ParamProblem]:

@@ -18,10 +18,10 @@ from remixer.adapters.prometheus import (
     Params,
 )
 from remixer.adapters.prometheus import families as prometheus_families
-from remixer.adapters.prometheus.shapes import MOST_BOUNDS
 from remixer.adapters.prometheus.store import MetricConflictError
 from remixer.attributes.values import Duration, ValueType
 from remixer.sdk import Int32
+from remixer.sdk.buckets import MOST_BOUNDS
 from remixer.templates.instances import Metric
 from remixer.templates.schema import InstanceType
 from remixer.testing.adapters import AdapterHarness, RejectedParamsError
