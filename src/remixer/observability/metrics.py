@@ -60,6 +60,7 @@ class RuntimeMetrics:
         self._rpc_latency = Family(lambda: Distribution(_MILLISECONDS_BOUNDS), width=1)
         self._dropped = Family(Counter, width=1)
         self._connections_ended = Family(Counter, width=1)
+        self._calls_refused = Family(Counter, width=1)
         self._gauges: dict[str, tuple[str, Mapping[str, int]]] = {}
         self._registry = _registry(_RuntimeCollector(self))
         self.config_loaded(ConfigCounts())
@@ -119,6 +120,10 @@ class RuntimeMetrics:
         """A connection of our own transport ended. `cause`: a constant word of the transport."""
         self._connections_ended.of(cause).add()
 
+    def calls_refused(self, *, cause: str, count: int) -> None:
+        """Calls that our own transport ended for their peer's fault."""
+        self._calls_refused.of(cause).add(count)
+
     def _set(self, name: str, value: int) -> None:
         self._gauges[name] = ("", {"": value})
 
@@ -166,6 +171,12 @@ class RuntimeMetrics:
             "Connections that ended, by why",
             ("cause",),
             ((labels, each.value) for labels, each in self._connections_ended),
+        )
+        yield _counters(
+            "remixer_grpc_calls_refused_total",
+            "Calls that the transport ended for their client's fault, by cause",
+            ("cause",),
+            ((labels, each.value) for labels, each in self._calls_refused),
         )
         for name, (label, values) in self._gauges.items():
             yield _gauge(name, label, values)

@@ -106,7 +106,7 @@ class Settings:
         about="What handlers of the prometheus adapter publish, over HTTP.",
     )
     transport: Transport = _setting(  # noqa: RUF009 - makes a field
-        forms.choice(Transport), Transport.GRPCIO, about="The HTTP/2 stack under gRPC."
+        forms.choice(Transport), Transport.OWN, about="The HTTP/2 stack under gRPC."
     )
     tls_certificate: str | None = _setting(
         forms.optional_path("a PEM file with the server's certificate chain"),

@@ -133,6 +133,8 @@ class _Call:
     request: bytes
     ends_at_s: float
     is_safe_to_retry: bool
+    had_time: bool
+    """Whether being late says something about the back end."""
 
 
 class GrpcRemoteChannel:
@@ -186,12 +188,13 @@ class GrpcRemoteChannel:
         if self._security.look(now_s=now_s):
             self._pool.reopen()
         permit = self._admit(len(request), timeout_s, now_s)
+        had_time = timeout_s >= min(_TELLING_S, self._timeout_s)
+        call = _Call(path, request, now_s + timeout_s, is_safe_to_retry, had_time)
         self._under_way += 1
         try:
-            call = _Call(path, request, now_s + timeout_s, is_safe_to_retry)
             answer = await self._attempts(call, now_s)
         except RpcFailed as failure:
-            self._note_failure(permit, failure, timeout_s)
+            self._note_failure(permit, failure, had_time=call.had_time)
             raise RpcFailed(failure.code, f"{self._back_end}: {failure.message}") from failure
         except BaseException:
             self._breaker.abandoned(permit)
@@ -275,7 +278,7 @@ class GrpcRemoteChannel:
         except RpcFailed as failure:
             if failure.code is Code.UNAUTHENTICATED:
                 self._credentials.rejected(metadata)
-            elif failure.code is Code.DEADLINE_EXCEEDED and not self._was_hasty(failure, left_s):
+            elif failure.code is Code.DEADLINE_EXCEEDED and call.had_time:
                 subchannel.was_late(now_s=self._clock.monotonic_s())
             raise
 
@@ -290,10 +293,11 @@ class GrpcRemoteChannel:
 
     # ------------------------------------------------------------------ after
 
-    def _note_failure(self, permit: Permit, failure: RpcFailed, timeout_s: float) -> None:
+    def _note_failure(self, permit: Permit, failure: RpcFailed, *, had_time: bool) -> None:
         self._failed += 1
         now_s = self._clock.monotonic_s()
-        if isinstance(failure, NoTokenError) or self._was_hasty(failure, timeout_s):
+        was_hasty = failure.code is Code.DEADLINE_EXCEEDED and not had_time
+        if was_hasty or isinstance(failure, NoTokenError):
             self._breaker.abandoned(permit)
         elif is_failure(failure.code):
             self._budget.failed()
@@ -302,11 +306,6 @@ class GrpcRemoteChannel:
             self._breaker.succeeded(permit, now_s=now_s)
         if self._breaker.state is not self._shown_state:
             self._show_breaker(str(failure))
-
-    def _was_hasty(self, failure: RpcFailed, timeout_s: float) -> bool:
-        return failure.code is Code.DEADLINE_EXCEEDED and timeout_s < min(
-            _TELLING_S, self._timeout_s
-        )
 
     def _show_breaker(self, reason: str) -> None:
         """In the log, once per move; `status` has it too."""

@@ -14,6 +14,8 @@ from remixer.transport.remote_port import RpcFailed
 from remixer.transport.remote_security import Encrypted, Identified, Plain, Security
 
 _LONGEST_DETAILS: Final = 500  # of what a server says; enough for a line in a log
+_LIBRARYS_LATE: Final = "Deadline Exceeded"
+"""What the library says when our own time is over; a server says something else."""
 _MOST_METHODS: Final = 256
 """A handler calls a handful; more are not remembered."""
 _LATE_IN_A_ROW: Final = 3
@@ -137,12 +139,13 @@ class Subchannel:
 
     def _failure(self, error: aio.AioRpcError, timeout_s: float) -> RpcFailed:
         code = Code(error.code().value[0])
-        if code is Code.DEADLINE_EXCEEDED:
+        details = (error.details() or "")[:_LONGEST_DETAILS]
+        if code is Code.DEADLINE_EXCEEDED and details == _LIBRARYS_LATE:
             return RpcFailed(code, f"no answer within {timeout_s:.3g} s from {self.address}")
         fault = None if self._bridge is None else self._bridge.fault
         if code is Code.UNAVAILABLE and fault is not None:
             return RpcFailed(code, f"cannot connect to {self.address}: {fault}")
-        return RpcFailed(code, (error.details() or "")[:_LONGEST_DETAILS])
+        return RpcFailed(code, details)
 
     def _closed(self) -> RpcFailed:
         return RpcFailed(Code.UNAVAILABLE, f"the connection to {self.address} was closed")

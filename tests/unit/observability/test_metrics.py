@@ -178,6 +178,13 @@ def test_two_metrics_share_nothing() -> None:
     assert ("remixer_report_dropped_total", (("reason", "x"),)) not in samples(second)
 
 
+def test_refused_calls_are_counted_by_cause() -> None:
+    metrics = RuntimeMetrics()
+    metrics.calls_refused(cause="malformed", count=2)
+    metrics.calls_refused(cause="malformed", count=3)
+    assert value(metrics, "remixer_grpc_calls_refused_total", cause="malformed") == 5
+
+
 def test_ended_connections_are_counted_by_cause() -> None:
     metrics = RuntimeMetrics()
     for cause in ("rapid_reset", "closed_by_peer", "rapid_reset"):

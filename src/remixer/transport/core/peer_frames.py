@@ -404,8 +404,9 @@ class PeerFrames(Calls):
                 reason = "SETTINGS_INITIAL_WINDOW_SIZE lets a stream's window overflow"
                 raise ConnectionFaultError(ErrorCode.FLOW_CONTROL_ERROR, Cause.SETTINGS, reason)
         self._is_settled = True
-        self._apply(peer)
+        # Before what the new windows let out: the peer holds us to the old ones until it reads this.
         self._outbox.chunks.append(frames.SETTINGS_ACK)
+        self._apply(peer)
 
     def _on_push_promise(self, _flags: int, _stream_id: int, _payload: bytes) -> None:
         violate("PUSH_PROMISE from a client")

@@ -206,6 +206,15 @@ def test_a_smaller_initial_window_makes_windows_negative() -> None:
     assert payloads(client.hear(), 1) == b"\0"
 
 
+def test_a_larger_initial_window_is_acknowledged_before_what_it_lets_out() -> None:
+    client = CoreClient()
+    client.say(settings({Setting.INITIAL_WINDOW_SIZE: 0}), call(1))
+    client.core.respond(1, b"hello")
+    client.hear()
+    client.say(settings({Setting.INITIAL_WINDOW_SIZE: 7}))
+    assert client.kinds() == [("SETTINGS", 0), ("DATA", 1)]
+
+
 def test_a_larger_initial_window_lets_waiting_streams_go() -> None:
     client = CoreClient()
     client.say(settings({Setting.INITIAL_WINDOW_SIZE: 0}), call(1))
