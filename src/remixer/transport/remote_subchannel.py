@@ -15,7 +15,7 @@ from remixer.transport.remote_security import Encrypted, Identified, Plain, Secu
 
 _LONGEST_DETAILS: Final = 500  # of what a server says; enough for a line in a log
 _LIBRARYS_LATE: Final = "Deadline Exceeded"
-"""What the library says when our own time is over; a server says something else."""
+"""Part of what the library says when our own time is over; a server says something else."""
 _MOST_METHODS: Final = 256
 """A handler calls a handful; more are not remembered."""
 _LATE_IN_A_ROW: Final = 3
@@ -140,7 +140,7 @@ class Subchannel:
     def _failure(self, error: aio.AioRpcError, timeout_s: float) -> RpcFailed:
         code = Code(error.code().value[0])
         details = (error.details() or "")[:_LONGEST_DETAILS]
-        if code is Code.DEADLINE_EXCEEDED and details == _LIBRARYS_LATE:
+        if code is Code.DEADLINE_EXCEEDED and _LIBRARYS_LATE in details:
             return RpcFailed(code, f"no answer within {timeout_s:.3g} s from {self.address}")
         fault = None if self._bridge is None else self._bridge.fault
         if code is Code.UNAVAILABLE and fault is not None:

@@ -1,0 +1,504 @@
+"""Calling a back end that has many addresses, dies, hangs, refuses, and comes back."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc import aio
+
+from remixer.foundation.clock import Clock, SystemClock
+from remixer.foundation.status import Code
+from remixer.testing.clock import VirtualClock
+from remixer.testing.http import FakeHttpClient
+from remixer.transport.remote_breaker import BreakerLimits, BreakerState
+from remixer.transport.remote_channel import ChannelLimits, GrpcRemoteChannel, open_remote_channel
+from remixer.transport.remote_port import RemoteSetupError, RpcFailed
+from remixer.transport.remote_resolver import ResolutionLimits, ResolveFailed
+from remixer.transport.remote_spec import ConnectionSpec, MutualTls
+from remixer.transport.remote_subchannel import WireLimits
+
+pytestmark = pytest.mark.integration
+
+SOON = ResolutionLimits(period_s=0.05, soonest_s=0.01)
+NEVER_OPEN = BreakerLimits(failures_in_a_row=10**6, calls_in_window=10**6)
+TIMEOUT_S = 10.0
+
+
+class BackEnd(grpc.GenericRpcHandler):
+    """A gRPC server without a schema: the last part of the path says what it does."""
+
+    def __init__(self) -> None:
+        self.server = aio.server()
+        self.server.add_generic_rpc_handlers((self,))
+        self.calls = 0
+        self.seen: list[tuple[float, str]] = []
+        """Time left and authority."""
+        self.released = asyncio.Event()
+        self.reached = asyncio.Event()
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        kind = handler_call_details.method.rpartition("/")[2]
+
+        async def serve(request: bytes, context: "aio.ServicerContext[bytes, bytes]") -> bytes:
+            self.calls += 1
+            self.seen.append((context.time_remaining() or 0.0, context.peer()))
+            self.reached.set()
+            if kind == "Hang":
+                await self.released.wait()
+            if kind == "Flood":
+                return bytes(int(request))
+            if kind.startswith("Fail"):
+                code = next(
+                    each
+                    for each in grpc.StatusCode
+                    if each.value[0] == int(kind.removeprefix("Fail"))
+                )
+                await context.abort(code, "as asked")
+            return request
+
+        return grpc.unary_unary_rpc_method_handler(serve)
+
+    async def start(self, place: str = "127.0.0.1:0") -> str:
+        """Listen; HOST:PORT."""
+        port = self.server.add_insecure_port(place)
+        await self.server.start()
+        return place if place.startswith("unix:") else f"{place.rpartition(':')[0]}:{port}"
+
+
+class Names:
+    """A resolver whose answers the test sets."""
+
+    is_fixed = False
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses: Sequence[str] | None = addresses
+        self.asked = 0
+
+    async def resolve(self) -> tuple[str, ...]:
+        self.asked += 1
+        if self.addresses is None:
+            message = "adapter.test cannot be resolved (nobody is there)"
+            raise ResolveFailed(message)
+        return tuple(self.addresses)
+
+
+class Tasks:
+    """Runs background work in the test's own group."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+
+    def spawn(self, work: Coroutine[object, None, None], *, name: str) -> None:
+        self._group.create_task(work, name=name)
+
+
+@asynccontextmanager
+async def back_ends(*places: str) -> AsyncIterator[list[tuple[BackEnd, str]]]:
+    servers = [BackEnd() for _ in places]
+    try:
+        yield [
+            (server, await server.start(place))
+            for server, place in zip(servers, places, strict=True)
+        ]
+    finally:
+        for server in servers:
+            server.released.set()
+            await server.server.stop(0)
+
+
+@asynccontextmanager
+async def channel(
+    address: str = "adapter.test:1",
+    *,
+    names: Names | None = None,
+    timeout_s: float | None = None,
+    limits: ChannelLimits | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[GrpcRemoteChannel]:
+    async with asyncio.TaskGroup() as group:
+        options = {} if names is None else {"resolver_of": lambda _: names}
+        opened = await open_remote_channel(
+            ConnectionSpec(address, timeout_s),
+            clock=clock or SystemClock(),
+            tasks=Tasks(group),
+            http=FakeHttpClient(),
+            limits=limits or ChannelLimits(resolution=SOON, wire=WireLimits(first_backoff_s=0.05)),
+            **options,
+        )
+        try:
+            yield opened
+        finally:
+            await opened.aclose()
+
+
+async def call(
+    on: GrpcRemoteChannel,
+    method: str = "Echo",
+    request: bytes = b"hello",
+    *,
+    timeout_s: float = TIMEOUT_S,
+    is_safe: bool = False,
+) -> bytes:
+    return await on.unary(
+        f"/pkg.Service/{method}", request, timeout_s=timeout_s, is_safe_to_retry=is_safe
+    )
+
+
+async def failure(on: GrpcRemoteChannel, method: str = "Echo", **options: object) -> RpcFailed:
+    with pytest.raises(RpcFailed) as caught:
+        await call(on, method, **options)  # type: ignore[arg-type] # passed on as they came
+    return caught.value
+
+
+async def until_ready(on: GrpcRemoteChannel, count: int) -> None:
+    """Until so many addresses are connected."""
+    await until(lambda: on.status.ready == count)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """The background work of a channel tells nobody when it did something."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while not holds():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.005)
+
+
+def target(address: str) -> str:
+    return f"ipv6:{address}" if address.startswith("[") else f"ipv4:{address}"
+
+
+def free_address() -> str:
+    """Where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+# ------------------------------------------------------------------ addresses
+
+
+async def test_every_address_of_a_name_gets_its_share() -> None:
+    async with back_ends("127.0.0.1:0", "127.0.0.2:0", "[::1]:0") as servers:
+        names = Names(*(target(address) for _, address in servers))
+        async with channel(names=names) as on:
+            await until_ready(on, 3)
+            for _ in range(30):
+                await call(on)
+            assert [server.calls for server, _ in servers] == [10, 10, 10]
+
+
+async def test_addresses_that_appear_are_used_and_vanished_ones_are_not() -> None:
+    async with back_ends("127.0.0.1:0", "127.0.0.2:0") as ((old, at_old), (new, at_new)):
+        names = Names(target(at_old))
+        async with channel(names=names) as on:
+            await call(on)
+            names.addresses = (target(at_old), target(at_new))
+            await until_ready(on, 2)
+            await call(on)
+            await call(on)
+            assert (old.calls, new.calls) == (2, 1)
+            names.addresses = (target(at_new),)
+            await until_ready(on, 1)
+            before = old.calls
+            for _ in range(4):
+                await call(on)
+            assert old.calls == before
+
+
+async def test_a_call_under_way_survives_that_its_address_vanishes() -> None:
+    async with back_ends("127.0.0.1:0", "127.0.0.2:0") as ((old, at_old), (_, at_new)):
+        names = Names(target(at_old))
+        async with channel(names=names) as on, asyncio.TaskGroup() as group:
+            waiting = group.create_task(call(on, "Hang"))
+            await old.reached.wait()
+            names.addresses = (target(at_new),)
+            await until(lambda: on.status.addresses == names.addresses)
+            old.released.set()
+            assert await waiting == b"hello"
+
+
+async def test_addresses_found_once_are_used_while_the_name_does_not_resolve() -> None:
+    async with back_ends("127.0.0.1:0") as ((server, address),):
+        names = Names(target(address))
+        async with channel(names=names) as on:
+            await call(on)
+            names.addresses = None
+            asked = names.asked
+            await until(lambda: names.asked >= asked + 2)
+            await call(on)
+            assert server.calls == 2
+
+
+async def test_a_name_that_never_resolved_fails_calls_at_once_and_later_works() -> None:
+    names = Names()
+    names.addresses = None
+    async with back_ends("127.0.0.1:0") as ((_, address),), channel(names=names) as on:
+        failed = await failure(on)
+        assert failed.code is Code.UNAVAILABLE
+        assert "adapter.test:1: adapter.test cannot be resolved" in failed.message
+        names.addresses = (target(address),)
+        await until_ready(on, 1)
+        assert await call(on) == b"hello"
+
+
+async def test_a_dead_address_beside_a_living_one_is_not_called() -> None:
+    async with back_ends("127.0.0.1:0") as ((server, address),):
+        names = Names(target(free_address()), target(address))
+        async with channel(names=names) as on:
+            for _ in range(10):
+                await call(on)
+            assert server.calls == 10
+
+
+async def test_unix_sockets_and_localhost_are_addresses_too(tmp_path: Path) -> None:
+    place = f"unix:{tmp_path}/a.sock"
+    async with back_ends(place, "127.0.0.1:0") as ((_, at_socket), (_, at_port)):
+        async with channel(at_socket) as on:
+            assert await call(on) == b"hello"
+        # The machine may know localhost as ::1 too, where nobody listens.
+        async with channel(f"localhost:{at_port.rpartition(':')[2]}") as on:
+            assert await call(on) == b"hello"
+
+
+# ------------------------------------------------------------------ trouble
+
+
+async def test_a_back_end_that_is_away_fails_no_opening_and_is_found_when_it_comes() -> None:
+    address = free_address()
+    limits = ChannelLimits(
+        resolution=SOON, wire=WireLimits(first_backoff_s=0.05), breaker=NEVER_OPEN
+    )
+    async with channel(address, limits=limits) as on:
+        failed = await failure(on)
+        assert failed.code is Code.UNAVAILABLE
+        assert failed.message.startswith(f"{address}: ")
+        assert "refused" in failed.message
+        async with back_ends(address):
+            await until_ready(on, 1)
+            assert await call(on) == b"hello"
+
+
+async def test_a_call_that_is_safe_to_retry_goes_to_another_address_when_one_dies() -> None:
+    async with back_ends("127.0.0.1:0", "127.0.0.2:0") as ((dying, a), (living, b)):
+        names = Names(target(a), target(b))
+        async with channel(names=names) as on, asyncio.TaskGroup() as group:
+            await until_ready(on, 2)
+            waiting = [group.create_task(call(on, "Hang", is_safe=True)) for _ in range(2)]
+            await dying.reached.wait()
+            await living.reached.wait()
+            await dying.server.stop(0)
+            living.released.set()
+            assert [await each for each in waiting] == [b"hello", b"hello"]
+            assert (on.status.retried, on.status.failed) == (1, 0)
+
+
+@pytest.mark.parametrize("is_safe", [True, False])
+async def test_only_absence_is_retried_and_only_if_that_is_safe(is_safe: bool) -> None:  # noqa: FBT001 - a table
+    async with back_ends("127.0.0.1:0") as ((server, address),), channel(address) as on:
+        for code in Code:
+            if code is Code.OK:
+                continue
+            before = server.calls
+            failed = await failure(on, f"Fail{code.value}", is_safe=is_safe)
+            assert (failed.code, failed.message) == (code, f"{address}: as asked")
+            made = server.calls - before
+            assert made == (2 if is_safe and code is Code.UNAVAILABLE else 1), code
+
+
+async def test_retries_stop_when_most_calls_fail() -> None:
+    limits = ChannelLimits(breaker=NEVER_OPEN)
+    async with (
+        back_ends("127.0.0.1:0") as ((server, address),),
+        channel(address, limits=limits) as on,
+    ):
+        for _ in range(50):
+            await failure(on, "Fail14", is_safe=True)
+        assert server.calls == 55
+        assert on.status.retried == 5
+
+
+async def test_the_shorter_of_callers_and_connections_time_counts() -> None:
+    async with back_ends("127.0.0.1:0") as ((server, address),):
+        async with channel(address, timeout_s=2.0) as on:
+            await call(on, timeout_s=60.0)
+            await call(on, timeout_s=1.0)
+            assert 1.0 < server.seen[0][0] <= 2.1
+            assert server.seen[1][0] <= 1.1
+        async with channel(address, timeout_s=0.05) as on:
+            failed = await failure(on, "Hang")
+            assert failed.code is Code.DEADLINE_EXCEEDED
+            assert "no answer within 0.0" in failed.message
+            assert (await failure(on, timeout_s=0.0)).code is Code.DEADLINE_EXCEEDED
+
+
+async def test_an_unresponsive_address_is_passed_over_while_another_answers() -> None:
+    limits = ChannelLimits(breaker=NEVER_OPEN)
+    async with back_ends("127.0.0.1:0", "127.0.0.2:0") as ((stuck, a), (well, b)):
+        names = Names(target(a), target(b))
+        async with channel(names=names, timeout_s=0.05, limits=limits) as on:
+            await until_ready(on, 2)
+            well.released.set()
+            for _ in range(6):
+                try:
+                    await call(on, "Hang")
+                except RpcFailed as error:
+                    assert error.code is Code.DEADLINE_EXCEEDED  # noqa: PT017 - every second one
+            assert stuck.calls == 3
+            for _ in range(6):
+                await call(on)
+            assert stuck.calls == 3
+
+
+async def test_breaker_opens_fails_fast_probes_and_closes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = VirtualClock()
+    async with (
+        back_ends("127.0.0.1:0") as ((server, address),),
+        channel(address, clock=clock) as on,
+    ):
+        with caplog.at_level(logging.INFO):
+            for _ in range(5):
+                await failure(on, "Fail14")
+            assert on.status.breaker is BreakerState.OPEN
+            failed = await failure(on)
+            assert failed.code is Code.UNAVAILABLE
+            assert failed.message.startswith(f"{address}: not called")
+            assert server.calls == 5
+            clock.advance(1.0)
+            await failure(on, "Fail14")
+            clock.advance(1.9)
+            assert "0.1 s" in (await failure(on)).message
+            clock.advance(0.1)
+            assert await call(on) == b"hello"
+        assert on.status.breaker is BreakerState.CLOSED
+        assert on.status.refused == 2
+        events = [each.message for each in caplog.records if each.message.startswith("back_end_b")]
+        opened, closed = "back_end_breaker_opened", "back_end_breaker_closed"
+        assert events == [opened, opened, closed]
+
+
+async def test_clients_with_no_patience_cannot_open_the_breaker() -> None:
+    async with back_ends("127.0.0.1:0") as ((_, address),), channel(address) as on:
+        await call(on)
+        for _ in range(10):
+            assert (await failure(on, "Hang", timeout_s=0.01)).code is Code.DEADLINE_EXCEEDED
+        assert on.status.breaker is BreakerState.CLOSED
+
+
+async def test_a_caller_that_gives_up_is_not_the_back_ends_fault() -> None:
+    async with back_ends("127.0.0.1:0") as ((server, address),), channel(address) as on:
+        for _ in range(10):
+            server.reached.clear()
+            async with asyncio.TaskGroup() as group:
+                waiting = group.create_task(call(on, "Hang"))
+                await server.reached.wait()
+                waiting.cancel()
+            assert waiting.cancelled()
+        assert on.status.breaker is BreakerState.CLOSED
+        assert on.status.calls_under_way == 0
+
+
+# ------------------------------------------------------------------ limits
+
+
+async def test_calls_over_the_bound_are_refused_and_others_go_on() -> None:
+    limits = ChannelLimits(most_calls=2)
+    async with (
+        back_ends("127.0.0.1:0") as ((server, address),),
+        channel(address, limits=limits) as on,
+        asyncio.TaskGroup() as group,
+    ):
+        waiting = [group.create_task(call(on, "Hang")) for _ in range(2)]
+        await server.reached.wait()
+        failed = await failure(on)
+        assert failed.code is Code.RESOURCE_EXHAUSTED
+        assert f"{address}: 2 calls are under way" in failed.message
+        server.released.set()
+        assert [await each for each in waiting] == [b"hello", b"hello"]
+        assert await call(on) == b"hello"
+
+
+async def test_messages_over_the_bound_are_refused_in_both_directions() -> None:
+    limits = ChannelLimits(wire=WireLimits(max_message_bytes=1_000))
+    async with (
+        back_ends("127.0.0.1:0") as ((server, address),),
+        channel(address, limits=limits) as on,
+    ):
+        assert len(await call(on, "Flood", b"1000")) == 1_000
+        assert (await failure(on, "Flood", request=b"1001")).code is Code.RESOURCE_EXHAUSTED
+        assert await call(on, "Echo", bytes(1_000)) == bytes(1_000)
+        before = server.calls
+        assert (await failure(on, request=bytes(1_001))).code is Code.RESOURCE_EXHAUSTED
+        assert server.calls == before
+
+
+async def test_a_peer_that_talks_garbage_fails_the_call_and_nothing_else() -> None:
+    async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 100)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, channel(address) as on:
+        assert (await failure(on, is_safe=True)).code is Code.UNAVAILABLE
+
+
+async def test_a_peer_that_accepts_and_says_nothing_costs_no_more_than_the_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        async with channel(address) as on:
+            assert (await failure(on, timeout_s=0.2)).code is Code.DEADLINE_EXCEEDED
+
+
+# ------------------------------------------------------------------ end
+
+
+async def test_calls_under_way_may_end_when_the_channel_closes() -> None:
+    async with (
+        back_ends("127.0.0.1:0") as ((server, address),),
+        asyncio.TaskGroup() as group,
+        channel(address) as on,
+    ):
+        waiting = group.create_task(call(on, "Hang"))
+        await server.reached.wait()
+        closing = group.create_task(on.aclose())
+        await asyncio.sleep(0)
+        assert "closed" in (await failure(on)).message
+        server.released.set()
+        assert await waiting == b"hello"
+        await closing
+
+
+async def test_calls_that_do_not_end_are_cut_after_the_bound() -> None:
+    limits = ChannelLimits(close_s=0.05)
+    async with (
+        back_ends("127.0.0.1:0") as ((server, address),),
+        asyncio.TaskGroup() as group,
+        channel(address, limits=limits) as on,
+    ):
+        waiting = group.create_task(failure(on, "Hang"))
+        await server.reached.wait()
+        await on.aclose()
+        assert (await waiting).code is Code.UNAVAILABLE
+        await on.aclose()
+
+
+async def test_a_connection_that_cannot_be_is_refused_at_opening() -> None:
+    async with asyncio.TaskGroup() as group:
+        for spec, part in (
+            (ConnectionSpec("nowhere"), "connection.address `nowhere` is not HOST:PORT"),
+            (ConnectionSpec("a:1", None, MutualTls("/no/c", "/no/k")), "/no/c cannot be read"),
+        ):
+            with pytest.raises(RemoteSetupError) as caught:
+                await open_remote_channel(
+                    spec, clock=SystemClock(), tasks=Tasks(group), http=FakeHttpClient()
+                )
+            assert part in str(caught.value)
