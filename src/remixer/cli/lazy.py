@@ -60,6 +60,9 @@ COMMANDS: Final[Mapping[str, LateImport]] = MappingProxyType(
             "remixer.cli.commands.validate", "validate", "Find faults in configuration files."
         ),
         "expr": LateImport("remixer.cli.commands.expr", "app", "Try expressions on attributes."),
+        "adapter": LateImport(
+            "remixer.cli.commands.adapter", "app", "Write, describe, serve and list adapters."
+        ),
         "demo": LateImport(
             "remixer.cli.commands.demo", "demo", "See it work: a small mesh on this machine."
         ),

@@ -64,12 +64,14 @@ class AdapterServerSettings:
     address: str = DEFAULT_ADDRESS
     metrics_address: str | None = None
     """Where the process's metrics, and what the adapter publishes to scrape, are shown over HTTP."""
-    transport: Transport = Transport.GRPCIO
+    transport: Transport = Transport.OWN
     tls: TlsFiles | None = None
     limits: TransportLimits = TransportLimits()  # noqa: RUF009 - frozen
     adapter_timeout_s: float = 5.0
     """Longest wait for one call of the adapter, if the caller allows so much."""
     drain_grace_s: float = 15.0
+    log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.CONSOLE
 
 
 class AdapterServer:
@@ -260,8 +262,8 @@ def serve_adapter(
 
     `settings` replaces `address` if given. For an adapter's own `main`; logs go to stderr.
     """
-    configure_logging(log_format=LogFormat.CONSOLE, level=LogLevel.INFO, stream=sys.stderr)
     wanted = AdapterServerSettings(address=address) if settings is None else settings
+    configure_logging(log_format=wanted.log_format, level=wanted.log_level, stream=sys.stderr)
     try:
         uvloop.run(_serve(info, wanted))
     except StartupError as error:
