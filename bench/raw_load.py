@@ -33,6 +33,9 @@ def frame(kind: int, flags: int, stream_id: int, payload: bytes) -> bytes:
     return header + payload
 
 
+SETTINGS_ACK = frame(_SETTINGS, 1, 0, b"")
+
+
 def _string(text: bytes) -> bytes:
     assert len(text) < 127
     return bytes((len(text),)) + text
@@ -60,24 +63,34 @@ def _trace(number: int) -> bytes:
 
 def _batches(path: str, message: bytes, calls: int, *, varies: bool) -> list[bytes]:
     """`STREAMS` calls each."""
+    single = requests(path, message, calls, varies=varies)
+    return [b"".join(single[at : at + STREAMS]) for at in range(0, calls, STREAMS)]
+
+
+def requests(path: str, message: bytes, calls: int, *, varies: bool = False) -> list[bytes]:
+    """So many unary requests on one connection."""
     body = framed(message)
 
     def block(number: int) -> bytes:
         return _block(path, _trace(number + 1) if varies else b"")
 
-    requests = [
+    return [
         frame(_HEADERS, _END_HEADERS, 2 * number + 1, block(number))
         + frame(_DATA, _END_STREAM, 2 * number + 1, body)
         for number in range(calls)
     ]
-    return [b"".join(requests[at : at + STREAMS]) for at in range(0, calls, STREAMS)]
+
+
+def opening() -> bytes:
+    """What a client says first: preface, settings, a wide window."""
+    window = frame(_WINDOW_UPDATE, 0, 0, _WIDE_WINDOW.to_bytes(4, "big"))
+    return PREFACE + frame(_SETTINGS, 0, 0, b"") + window
 
 
 async def _ask(address: str, batches: list[bytes]) -> None:
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    window = frame(_WINDOW_UPDATE, 0, 0, _WIDE_WINDOW.to_bytes(4, "big"))
-    writer.write(PREFACE + frame(_SETTINGS, 0, 0, b"") + window)
+    writer.write(opening())
     rest = b""
     acknowledged = False
     for batch in batches:
@@ -95,7 +108,7 @@ async def _ask(address: str, batches: list[bytes]) -> None:
                     open_calls -= 1
                 elif kind == _SETTINGS and not flags and not acknowledged:
                     acknowledged = True
-                    writer.write(frame(_SETTINGS, 1, 0, b""))
+                    writer.write(SETTINGS_ACK)
                 at += _FRAME_HEADER_BYTES + size
             rest = rest[at:]
     writer.close()

@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import h2load, idle, raw_load, through_envoy
+from bench import h2load, idle, raw_load, sequential, through_envoy
 from bench import transport_servers as served
 from bench.bodies import framed
 from bench.h2load import Shape
@@ -32,7 +32,7 @@ MESSAGES = 200
 """In each request of a streaming row."""
 SINGLE, BUSY, WIDE = Shape(1, 1), Shape(2, 16), Shape(4, 16)
 ENVOY_CALLS = 8_000
-CALLS = {"own": 40_000, "grpcio": 8_000}
+CALLS = {"own": 40_000, "grpcio": 8_000, served.ECHO: 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,7 @@ def rows(peers: list[Server]) -> Iterator[Row]:
             files = certificate(Path(folder))
             with serving(stack, *files) as server:
                 yield _row(f"{stack}, TLS, 2x16", server, served.PLAIN, Shape(2, 16, "https"))
+    yield from _sequential_rows()
     yield from _envoy_rows()
     with nghttpd() as file_server:
         if file_server is not None:
@@ -104,6 +105,19 @@ def _raw_row(name: str, server: Server, *, varies: bool) -> Row:
     ]
     cpu = Figure.of([load.server_cpu_us for load in loads])
     return Row(name, cpu, _median([load.requests_per_s for load in loads]))
+
+
+def _sequential_rows() -> Iterator[Row]:
+    """One call after another, and a bare echo of the same bytes, by turns."""
+    with serving("own") as own, serving("grpcio") as grpcio, serving(served.ECHO) as echo:
+        found: dict[str, list[float]] = {}
+        for _ in range(ROUNDS):
+            for server in (own, grpcio, echo):
+                ask = sequential.echo_cpu_us if server is echo else sequential.call_cpu_us
+                cpu_us = ask(server.address, served.PLAIN, REQUEST, server_pid=server.pid)
+                found.setdefault(server.name, []).append(cpu_us)
+    for name, samples in found.items():
+        yield Row(f"{name}, one after another", Figure.of(samples))
 
 
 def _envoy_rows() -> Iterator[Row]:

@@ -1,12 +1,13 @@
 """Bare servers under load, one stack each, with constant answers.
 
-Run as `python -m bench.transport_servers own|grpcio [CERTIFICATE KEY]`; prints the bound address
+Run as `python -m bench.transport_servers own|grpcio|echo [CERTIFICATE KEY]`; prints the bound address
 as its first line and serves until its standard input is closed.
 """
 
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from typing import cast
 
 import uvloop
 
@@ -33,6 +34,7 @@ EACH = "/bench.Bench/Each"
 AUTHORIZATION = "/envoy.service.auth.v3.Authorization/Check"
 """What Envoy asks; an empty answer allows."""
 ANSWER = bytes.fromhex("12080a001202083c18904e")
+ECHO = "echo"
 STACKS = {"own": own_servers, "grpcio": grpcio_servers}
 
 
@@ -70,6 +72,24 @@ METHODS: tuple[Method, ...] = (
 )
 
 
+class Echo(asyncio.Protocol):
+    """Says what it hears: the floor under every server on this loop and this machine."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.write(data)
+
+
+async def serve_echo() -> None:
+    server = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0)
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        print(f"{host}:{port}", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
 async def serve(stack: str, tls: TlsFiles | None) -> None:
     listener = Listener("127.0.0.1:0", tls)
     limits = TransportLimits()
@@ -82,4 +102,7 @@ async def serve(stack: str, tls: TlsFiles | None) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(sys.argv[1], TlsFiles(*sys.argv[2:4]) if sys.argv[2:] else None))
+    if sys.argv[1] == ECHO:
+        uvloop.run(serve_echo())
+    else:
+        uvloop.run(serve(sys.argv[1], TlsFiles(*sys.argv[2:4]) if sys.argv[2:] else None))
