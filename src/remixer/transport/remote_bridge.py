@@ -27,6 +27,10 @@ _ALPN: Final = "h2"
 StartTask = Callable[[Coroutine[object, None, None]], object]
 
 
+class _UnidentifiedError(Exception):
+    """The server is not the one that was wanted."""
+
+
 class _Side(asyncio.Protocol):
     """One end of a connection that is passed on."""
 
@@ -121,7 +125,7 @@ class TlsBridge:
             self._must_be_identified(far)
         except TimeoutError:
             self._give_up(near, far, f"no TLS connection within {_HANDSHAKE_S:g} s")
-        except (OSError, ssl.CertificateError) as error:
+        except (OSError, ValueError, _UnidentifiedError) as error:
             self._give_up(near, far, _reason(error))
         except BaseException:
             self._give_up(near, far, "closed")
@@ -144,11 +148,11 @@ class TlsBridge:
                 )
 
     def _must_be_identified(self, far: _Side) -> None:
-        """Raises `ssl.CertificateError`. Source: the peer check of Mixer 1.3."""
+        """Raises `_UnidentifiedError`. Source: the peer check of Mixer 1.3."""
         encrypted = None if far.transport is None else far.transport.get_extra_info("ssl_object")
         if encrypted is None:
             message = "the connection was closed in the handshake"
-            raise ssl.CertificateError(message)
+            raise _UnidentifiedError(message)
         names = (encrypted.getpeercert() or {}).get("subjectAltName", ())
         found = {value for kind, value in names if kind == "URI"}
         if not found & self._security.identities:
@@ -156,10 +160,10 @@ class TlsBridge:
                 f"the server's certificate has the identity {_listed(found)}; "
                 f"wanted {_listed(self._security.identities)}"
             )
-            raise ssl.CertificateError(message)
+            raise _UnidentifiedError(message)
         if encrypted.selected_alpn_protocol() != _ALPN:
             message = "the server does not speak HTTP/2"
-            raise ssl.CertificateError(message)
+            raise _UnidentifiedError(message)
 
     def _give_up(self, near: _Accepted, far: _Side, reason: str) -> None:
         self.fault = reason

@@ -61,7 +61,8 @@ class AddressPool:
         self._moved = asyncio.Event()
         """Set, and replaced, at every change that a waiting call may care for."""
         self._wake = asyncio.Event()
-        self._must_reopen = False
+        self._wanted_era = self._era = 0
+        """Eras of certificates: what connections should use, and what they do."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._retired: set[Subchannel] = set()
         self._is_stopped = False
@@ -114,12 +115,14 @@ class AddressPool:
 
     def reopen(self) -> None:
         """The certificates changed: connect anew."""
-        self._must_reopen = True
+        self._wanted_era += 1
         self._wake.set()
 
     def _may_connect(self) -> bool:
         if self._is_stopped:
             return False
+        if self._era != self._wanted_era:
+            return True
         if not self._subchannels:
             return self._resolution.reason is None
         return any(each.state in {State.IDLE, State.CONNECTING} for each in self._subchannels)
@@ -166,9 +169,10 @@ class AddressPool:
     async def _keep_up(self, group: asyncio.TaskGroup) -> None:
         while not self._is_stopped:
             self._wake.clear()
-            if self._must_reopen:
-                self._must_reopen = False
+            while self._era != self._wanted_era:
+                era = self._wanted_era
                 await self._use(self._resolution.addresses, group, is_anew=True)
+                self._era = era
             if self._due_in_s() == 0:
                 await self._resolve(group)
             wait_s = self._due_in_s()
