@@ -25,7 +25,8 @@ from remixer.transport.core.faults import ConnectionFaultError
 from remixer.transport.core.frames import ErrorCode
 from remixer.transport.core.limits import Cause, ConnectionLimits
 from remixer.transport.core.messages import PREFIX_BYTES
-from remixer.transport.core.peer_frames import PeerFrames, missize
+from remixer.transport.core.peer_calls import missize
+from remixer.transport.core.peer_frames import PeerFrames
 from remixer.transport.core.settings import announced
 from remixer.transport.core.streams import State, Stream
 
