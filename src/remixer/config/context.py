@@ -1,10 +1,11 @@
 """What every step of one resolve run works with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from remixer.config import codes
+from remixer.config.dynamic import Dynamic
 from remixer.config.expressions import ExpressionCompiler
 from remixer.config.findings import Findings
 from remixer.config.problems import Location, Problem
@@ -25,6 +26,8 @@ class Context:
     semantics: Semantics
     default_namespace: str
     problems: list[Problem]
+    dynamic: Dynamic = field(default_factory=Dynamic)
+    """Templates and adapters that are resources themselves."""
 
     def findings(self, resource: str) -> Findings:
         """Collects the problems of one resource."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from remixer.config import codes, kinds
 from remixer.config.context import Context
 from remixer.config.decode import Place, decode
+from remixer.config.dynamic_handlers import read_remote_handler
 from remixer.config.findings import Findings, hint_for
 from remixer.config.instances import ResolvedInstance
 from remixer.config.messages import Handler
@@ -41,6 +42,8 @@ def draft_handler(resource: Resource, context: Context) -> HandlerDraft | None:
         display_name = resource.name
     else:
         message = decode(resource.spec, Handler(), place)
+        if message is not None and _is_remote(message, context):
+            return _remote_draft(resource, message, context)
         found = None if message is None else _adapter(resource, message, context, findings)
         if message is None or found is None:
             return None
@@ -61,6 +64,24 @@ def draft_handler(resource: Resource, context: Context) -> HandlerDraft | None:
         return None
     return HandlerDraft(
         resource.name, display_name, adapter, decoded, params, place.path, resource.location
+    )
+
+
+def _is_remote(handler: Handler, context: Context) -> bool:
+    """Whether the adapter is a resource, and this process calls other ones."""
+    is_named = bool(handler.adapter) and not handler.compiled_adapter
+    return is_named and context.dynamic.factory is not None
+
+
+def _remote_draft(resource: Resource, handler: Handler, context: Context) -> HandlerDraft | None:
+    found = read_remote_handler(resource, handler, context)
+    if found is None:
+        return None
+    adapter, params = found
+    # Source: both names of such a handler have three parts.
+    name = resource.name
+    return HandlerDraft(
+        name, name, adapter, params, handler.params, "spec.params", resource.location
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from remixer.config import bindings, codes, kinds
 from remixer.config.context import Context
 from remixer.config.decode import Place, decode
+from remixer.config.dynamic_instances import is_dynamic, resolve_dynamic_instance
 from remixer.config.expressions import semantics_for
 from remixer.config.findings import Findings, hint_for
 from remixer.config.messages import Instance
@@ -36,6 +37,9 @@ class ResolvedInstance:
 
 def resolve_instance(resource: Resource, context: Context) -> ResolvedInstance | None:
     """The instance; None after any problem in it."""
+    if is_dynamic(resource, context):
+        found = resolve_dynamic_instance(resource, context)
+        return None if found is None else ResolvedInstance(*found)
     findings = context.findings(resource.name)
     semantics = semantics_for(resource, context.semantics, findings)
     parts = _parts(resource, context, findings)

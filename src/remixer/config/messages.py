@@ -35,6 +35,26 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterResource:
+    """An out-of-process adapter (`Info`)."""
+
+    name: str = ""
+    description: str = ""
+    templates: tuple[str, ...] = ()
+    config: str = ""
+    """A descriptor set in base64 that defines `Params`; empty: no parameters."""
+    session_based: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateResource:
+    """A template of an out-of-process adapter."""
+
+    descriptor: str = ""
+    """A descriptor set in base64."""
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
     """Instances for a handler."""
 

@@ -9,12 +9,14 @@ once, half-decoded params are never used, a rule whose condition does not compil
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from remixer.config import codes, kinds
 from remixer.config.bindings import warn_of_doubles
 from remixer.config.context import Context
+from remixer.config.dynamic_resources import read_dynamic
 from remixer.config.expression_memory import ExpressionMemory
 from remixer.config.expressions import ExpressionCompiler
 from remixer.config.handlers import HandlerDraft, draft_handler, finish_handler
@@ -29,6 +31,7 @@ from remixer.config.rules import ActionDraft, RuleDraft, RuleReader, report_empt
 from remixer.config.snapshot import ActionConfig, HandlerConfig, RuleConfig, Snapshot
 from remixer.expr.semantics import Semantics
 from remixer.sdk.adapter import AnyAdapterInfo
+from remixer.sdk.remote import RemoteAdapterFactory
 from remixer.templates.schema import Template
 
 T = TypeVar("T")
@@ -41,13 +44,17 @@ def resolve(
     templates: Mapping[str, Template],
     default_namespace: str = DEFAULT_NAMESPACE,
     semantics: Semantics = Semantics.FIXED,
+    remote: RemoteAdapterFactory | None = None,
 ) -> Snapshot:
     """The snapshot; its problems include those found while loading. Never raises for bad input.
 
-    `semantics` holds for resources without an annotation of their own.
+    `semantics` holds for resources without an annotation of their own. `remote` makes the adapters
+    that run in other processes; without it such resources are told to be unsupported.
     """
     problems = list(loaded.problems)
-    index = ResourceIndex(loaded.resources, adapters=adapters, templates=templates)
+    index = ResourceIndex(
+        loaded.resources, adapters=adapters, templates=templates, has_remote=remote is not None
+    )
     index.report_unsupported(problems)
     vocabulary = build_vocabulary(index.of_kinds({kinds.ATTRIBUTE_MANIFEST}), problems)
     context = Context(
@@ -58,6 +65,8 @@ def resolve(
         default_namespace=default_namespace,
         problems=problems,
     )
+    if remote is not None:
+        context = replace(context, dynamic=read_dynamic(index, context, remote))
     reader = RuleReader(context, _handlers(index, context), _instances(index, context))
     drafts = [
         draft

@@ -20,12 +20,17 @@ class ResourceIndex:
         *,
         adapters: Iterable[str],
         templates: Iterable[str],
+        has_remote: bool = False,
     ) -> None:
+        """`has_remote`: kinds `adapter` and `template` are supported."""
         self.instance_kinds = frozenset(templates) - kinds.CORE_KINDS | {kinds.INSTANCE}
         adapter_kinds = frozenset(adapters) - kinds.CORE_KINDS - self.instance_kinds
         self.handler_kinds = adapter_kinds | {kinds.HANDLER}
         self.supported = (
-            self.instance_kinds | self.handler_kinds | {kinds.ATTRIBUTE_MANIFEST, kinds.RULE}
+            self.instance_kinds
+            | self.handler_kinds
+            | {kinds.ATTRIBUTE_MANIFEST, kinds.RULE}
+            | ({kinds.ADAPTER, kinds.TEMPLATE} if has_remote else set())
         )
         self._by_kind: dict[str, list[Resource]] = {}
         for resource in sorted(resources, key=lambda each: each.name):

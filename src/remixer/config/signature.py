@@ -12,6 +12,7 @@ import hashlib
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from typing import Final
 
 from remixer.foundation.errors import InternalError
@@ -47,6 +48,8 @@ def canonical_bytes(value: object) -> bytes:
     match value:
         case None | bool() | int() | float() | str() | bytes():
             return _scalar_bytes(value)
+        case Enum():  # one without a number or text of its own kind
+            return canonical_bytes((type(value).__name__, value.name))
         case tuple() | list():
             return _framed(b"l", b"".join(map(canonical_bytes, value)))
         case Mapping():

@@ -16,6 +16,7 @@ from remixer.foundation.log import event_log
 from remixer.runtime.calls import Call, Entry, Failure, Result
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.reasons import reason_of
+from remixer.sdk.call_time import set_call_end
 
 T = TypeVar("T")
 
@@ -87,6 +88,7 @@ class Guard:
         timeout_s = self._adapter_timeout_s
         if deadline is not None:
             timeout_s = min(timeout_s, deadline.remaining_s(now_s=begun_s))
+        set_call_end(begun_s + timeout_s)
         scope = asyncio.timeout(timeout_s)
         try:
             async with scope:

@@ -22,6 +22,7 @@ from remixer.foundation.errors import InternalError, StartupError
 from remixer.foundation.log import event_log
 from remixer.runtime.reload import Reloader
 from remixer.sdk.adapter import AnyAdapterInfo
+from remixer.sdk.remote import RemoteAdapterFactory
 from remixer.server.lifecycle import Readiness
 from remixer.server.task_home import TaskHome
 from remixer.templates.schema import Template
@@ -43,13 +44,18 @@ class Resolver:
         templates: Mapping[str, Template],
         default_namespace: str,
         semantics: Semantics,
+        remote: RemoteAdapterFactory | None = None,
         problems: tuple[Problem, ...] = (),
     ) -> None:
-        """`problems` of loading third parties' adapters and templates join every snapshot's."""
+        """`remote` makes the adapters of `adapter` resources; without it there are none.
+
+        `problems` of loading third parties' adapters and templates join every snapshot's.
+        """
         self._adapters = adapters
         self._templates = templates
         self._default_namespace = default_namespace
         self._semantics = semantics
+        self._remote = remote
         self._problems = problems
 
     def __call__(self, loaded: LoadedResources) -> Snapshot:
@@ -59,6 +65,7 @@ class Resolver:
             templates=self._templates,
             default_namespace=self._default_namespace,
             semantics=self._semantics,
+            remote=self._remote,
         )
         return replace(snapshot, problems=self._problems + snapshot.problems)
 

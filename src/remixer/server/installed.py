@@ -1,6 +1,7 @@
 """What this installation resolves configuration with; `serve` and `validate` share it."""
 
 from remixer.adapters.registry import load_adapters
+from remixer.adapters.remote import remote_adapter
 from remixer.config.plugins import plugin_problems
 from remixer.expr.semantics import Semantics
 from remixer.server.configuration import Resolver
@@ -14,6 +15,7 @@ def installed_resolver(*, default_namespace: str, semantics: Semantics) -> Resol
     return Resolver(
         adapters=adapters.adapters,
         templates=templates.templates,
+        remote=remote_adapter,
         default_namespace=default_namespace,
         semantics=semantics,
         problems=plugin_problems((*adapters.faults, *templates.faults)),
