@@ -24,7 +24,7 @@ from remixer.cli.demo.polling import until
 from remixer.cli.demo.upstream import EchoService
 from remixer.drivers.http import AioHttpClient
 from remixer.server.compose import RemixerServer
-from remixer.server.settings import Settings
+from remixer.server.settings import Settings, Transport
 from remixer.transport.addresses import TcpAddress
 
 pytestmark = pytest.mark.integration
@@ -169,6 +169,7 @@ class Parts:
     folder: Path
     stack: AsyncExitStack
     http: AioHttpClient
+    transport: Transport
 
     async def remixer(self, rules: str) -> RemixerServer:
         """A server on the default telemetry (log to a file) and these rules."""
@@ -182,6 +183,7 @@ class Parts:
             monitoring_address="127.0.0.1:0",
             prometheus_address="127.0.0.1:0",
             drain_grace_s=1.0,
+            transport=self.transport,
         )
         server = RemixerServer(settings)
         return await self.stack.enter_async_context(server.serving())
@@ -227,12 +229,12 @@ def _address(at: TcpAddress) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def parts_in(folder: Path) -> AsyncIterator[Parts]:
+async def parts_in(folder: Path, transport: Transport = Transport.OWN) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as stack:
         http = AioHttpClient()
         stack.push_async_callback(http.aclose)
         await http.start()
-        yield Parts(folder, stack, http)
+        yield Parts(folder, stack, http, transport)
 
 
 @dataclass
@@ -273,8 +275,10 @@ class HttpMesh:
 
 
 @asynccontextmanager
-async def http_mesh(folder: Path, rules: str) -> AsyncIterator[HttpMesh]:
-    async with parts_in(folder) as parts:
+async def http_mesh(
+    folder: Path, rules: str, transport: Transport = Transport.OWN
+) -> AsyncIterator[HttpMesh]:
+    async with parts_in(folder, transport) as parts:
         echo, service = await parts.service()
         remixer = await parts.remixer(rules)
         grpc_address = remixer.addresses.grpc[0]
@@ -298,8 +302,11 @@ async def test_a_denied_request_gets_the_status_and_text_and_never_arrives(tmp_p
         assert mesh.echo.requests == 0
 
 
-async def test_a_direct_response_gives_code_body_and_headers(tmp_path: Path) -> None:
-    async with http_mesh(tmp_path, DENY_BY_PATH) as mesh:
+@pytest.mark.parametrize("transport", Transport)
+async def test_a_direct_response_gives_code_body_and_headers(
+    tmp_path: Path, transport: Transport
+) -> None:
+    async with http_mesh(tmp_path, DENY_BY_PATH, transport) as mesh:
         answer = await get(mesh.envoy, "/gone")
         assert answer.status == 410
         assert answer.body == "<p>gone</p>"
@@ -379,8 +386,11 @@ async def test_without_remixer_envoy_answers_status_on_error(tmp_path: Path) -> 
         assert echo.requests == 0
 
 
-async def test_the_access_log_becomes_metrics_and_lines(tmp_path: Path) -> None:
-    async with http_mesh(tmp_path, DENY_BY_PATH) as mesh:
+@pytest.mark.parametrize("transport", Transport)
+async def test_the_access_log_becomes_metrics_and_lines(
+    tmp_path: Path, transport: Transport
+) -> None:
+    async with http_mesh(tmp_path, DENY_BY_PATH, transport) as mesh:
         await get(mesh.envoy, "/a", {"user-agent": "tester"})
         await get(mesh.envoy, "/deny")
         allowed, denied = await mesh.parts.log_lines(count=2)
