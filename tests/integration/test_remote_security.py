@@ -12,6 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import uvloop
 from aiohttp import web
 from grpc import aio
 
@@ -291,6 +292,19 @@ async def test_large_messages_pass_where_the_identity_is_compared(made: Certific
         sent = bytes(range(256)) * 12_000
         answers = await asyncio.gather(*(call(on, sent) for _ in range(4)))
         assert answers == [sent] * 4
+
+
+def test_the_same_on_uvloop(made: Certificates) -> None:
+    async def main() -> list[str]:
+        async with back_end(made.shop, client_ca=made.ours) as (_, address):
+            mutual = MutualTls(*made.shop, made.ours)
+            return [
+                await answer(address, each) for each in (mutual, replace(mutual, server_name=OTHER))
+            ]
+
+    allowed, refused = uvloop.run(main())
+    assert allowed == ""
+    assert "wanted " + OTHER in refused
 
 
 async def test_the_handshake_names_the_server_and_speaks_http2(made: Certificates) -> None:

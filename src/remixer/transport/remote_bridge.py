@@ -15,13 +15,14 @@ import ssl
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from remixer.transport.remote_address import HostTarget, UnixTarget, parse_target
 from remixer.transport.remote_security import Identified
 
 _HANDSHAKE_S: Final = 5.0
 """As long as gRPC tries to connect in `remote_subchannel`."""
+_MOST_HELD_BYTES: Final = 65_536
 _ALPN: Final = "h2"
 
 StartTask = Callable[[Coroutine[object, None, None]], object]
@@ -39,8 +40,8 @@ class _Side(asyncio.Protocol):
         self.other: _Side | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of a stream
-        self.transport = transport
+        # uvloop's transports have the methods and not the class.
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if self.other is not None and self.other.transport is not None:
@@ -65,17 +66,39 @@ class _Side(asyncio.Protocol):
 
 
 class _Accepted(_Side):
-    """The end to gRPC's library: reads nothing until the back end is verified."""
+    """The end to gRPC's library: what it says is kept until the back end is verified."""
 
     def __init__(self, on_made: Callable[["_Accepted"], None]) -> None:
         super().__init__()
         self._on_made = on_made
+        self._held = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        assert self.transport is not None  # noqa: S101 - set just now
-        self.transport.pause_reading()
         self._on_made(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            super().data_received(data)
+            return
+        # Not paused from the start: uvloop begins to read after `connection_made`, paused or not.
+        self._held += data
+        if len(self._held) >= _MOST_HELD_BYTES and self.transport is not None:
+            self.transport.pause_reading()
+
+    def pass_on(self, far: _Side) -> None:
+        """Both are connected: from now on everything goes through."""
+        self.other, far.other = far, self
+        if self.transport is None:
+            if far.transport is not None:
+                far.transport.abort()
+            return
+        if far.transport is None:
+            self.transport.abort()
+            return
+        far.transport.write(bytes(self._held))
+        self._held.clear()
+        self.transport.resume_reading()
 
 
 class TlsBridge:
@@ -132,7 +155,7 @@ class TlsBridge:
             raise
         else:
             self.fault = None
-            _pair(near, far)
+            near.pass_on(far)
 
     async def _dial(self, far: _Side) -> None:
         loop = asyncio.get_running_loop()
@@ -170,18 +193,6 @@ class TlsBridge:
         for side in (near, far):
             if side.transport is not None:
                 side.transport.abort()
-
-
-def _pair(near: _Accepted, far: _Side) -> None:
-    near.other, far.other = far, near
-    if near.transport is None:
-        if far.transport is not None:
-            far.transport.abort()
-        return
-    if far.transport is None:
-        near.transport.abort()
-        return
-    near.transport.resume_reading()
 
 
 def _listed(names: frozenset[str] | set[str]) -> str:

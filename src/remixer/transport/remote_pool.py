@@ -146,6 +146,7 @@ class AddressPool:
                 try:
                     await self._keep_up(group)
                 finally:
+                    self._is_stopped = True
                     for task in tuple(self._tasks):
                         task.cancel()
         finally:
