@@ -1,6 +1,7 @@
 """The table of what a request meets, case by case."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ import yaml
 
 from remixer.attributes.bag import Condition, Reference, plain_bag
 from remixer.attributes.values import Duration
-from remixer.foundation.errors import CheckFailedError
+from remixer.foundation.deadline import Deadline
+from remixer.foundation.errors import PolicyError
 from remixer.mixer.outcome import CheckOutcome, HeaderOperation, QuotaOutcome, RouteDirective
-from remixer.mixer.request import CheckRequest, QuotaArgs
-from remixer.testing.clock import run_in_virtual_time
-from remixer.testing.engine import running_engine
-from remixer.testing.scripted import Journal, scripted_adapters
+from remixer.mixer.request import CheckRequest, MatchingQuotas, QuotaArgs
+from remixer.testing.clock import VirtualClock, run_in_virtual_time
+from remixer.testing.engine import RunningEngine, running_engine
+from remixer.testing.scripted import LOOKUP, Journal, scripted_adapters
 
 TABLE = yaml.safe_load(Path(__file__).with_name("dispatch.yaml").read_text("utf-8"))
 CASES = TABLE["cases"]
@@ -28,9 +30,18 @@ def test_dispatch(case: dict[str, Any]) -> None:
     quotas, wanted_quotas = found.pop("quotas", {}), wanted.pop("quotas", {})
     assert_subjects(found, wanted)
     assert found.get("error") == wanted.get("error")
+    assert found.get("errors", []) == wanted.get("errors", [])
     assert quotas.keys() == wanted_quotas.keys()
     for name, wanted_quota in wanted_quotas.items():
         assert_subjects(quotas[name], {"status": 0, **wanted_quota})
+
+
+def test_every_case_cites_a_section_and_no_two_are_called_alike() -> None:
+    assert [case["note"] for case in CASES if not re.fullmatch(_SECTION, case["section"])] == []
+    assert len({case["note"] for case in CASES}) == len(CASES)
+
+
+_SECTION = r"(check|config|templates) \d+(\.\d+)?"
 
 
 def assert_subjects(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -42,19 +53,55 @@ def assert_subjects(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None
 
 
 async def answer(case: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
-    files = {"base.yaml": TABLE["base"], "case.yaml": case.get("config", "")}
-    async with running_engine(files, adapters=scripted_adapters(journal)) as running:
-        assert running.engine.generation.snapshot.problems == ()
-        request = CheckRequest(
-            bag=plain_bag(case["request"]),
-            quotas={name: QuotaArgs(amount) for name, amount in case.get("quotas", {}).items()},
-            deduplication_id="once-",
-        )
-        try:
-            outcome = running.engine.check_now(request)
-            return seen(await running.engine.check(request) if outcome is None else outcome)
-        except CheckFailedError as error:
-            return {"status": 0, "error": error.message}
+    clock = VirtualClock()
+    files = {
+        "base.yaml": TABLE["base"],
+        "case.yaml": case.get("config", ""),
+        "more.yaml": "---\n".join(documents(case.get("add", {}))),
+    }
+    async with running_engine(
+        files, adapters=scripted_adapters(journal), templates=[LOOKUP], clock=clock
+    ) as running:
+        problems = [each.code for each in running.engine.generation.snapshot.problems]
+        assert problems == case.get("problems", [])
+        if "report" in case:
+            return await reported(running, case["report"])
+        return await checked(running, case, clock)
+
+
+def documents(added: Mapping[str, Any]) -> Iterator[str]:
+    """`kind name.namespace` to `spec`."""
+    for title, spec in added.items():
+        kind, _, full_name = title.partition(" ")
+        name, _, namespace = full_name.rpartition(".")
+        metadata = {"name": name, "namespace": namespace}
+        yield yaml.safe_dump({"kind": kind, "metadata": metadata, "spec": spec})
+
+
+async def checked(
+    running: RunningEngine, case: Mapping[str, Any], clock: VirtualClock
+) -> dict[str, Any]:
+    deadline_s = case.get("deadline_s")
+    quotas = case.get("quotas", {})
+    request = CheckRequest(
+        bag=plain_bag(case["request"]),
+        quotas=MatchingQuotas()
+        if quotas == "matching"
+        else {name: QuotaArgs(amount) for name, amount in quotas.items()},
+        deduplication_id=case.get("deduplication_id", "once-"),
+        deadline=None if deadline_s is None else Deadline(clock.monotonic_s() + deadline_s),
+    )
+    try:
+        outcome = running.engine.check_now(request)
+        return seen(await running.engine.check(request) if outcome is None else outcome)
+    except PolicyError as error:
+        return {"status": 0, "error": error.message}
+
+
+async def reported(running: RunningEngine, elements: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    outcome = running.engine.report([plain_bag(element) for element in elements])
+    await running.reloader.flush()
+    return {"status": 0, "errors": list(outcome.errors)}
 
 
 def seen(outcome: CheckOutcome) -> dict[str, Any]:
@@ -101,9 +148,12 @@ def headers(operations: Iterable[HeaderOperation]) -> list[str]:
 
 
 def asked(journal: Journal) -> Iterable[str]:
-    """Whom the request reached: a handler's name; for a quota, also what it was asked."""
+    """Whom the request reached: a handler's name; unless for a check, also what it was asked."""
     for event in journal.events:
-        if " check " in event:
-            yield event.split()[0]
-        elif " allocate " in event:
+        handler, verb, *_ = event.split()
+        if verb == "check":
+            yield handler
+        elif verb == "generate":
+            yield f"{handler} generate"
+        elif verb in {"allocate", "report"}:
             yield event

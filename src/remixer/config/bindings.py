@@ -108,12 +108,19 @@ def _readable(found: re.Match[str]) -> str:
     return _READ if found[0] == _WRITTEN else found[0]
 
 
+def as_written(text: str) -> str:
+    """A message about an output's field, with the field as the operator wrote it."""
+    return text.replace(_READ, _WRITTEN)
+
+
 def _shown(problem: Problem, *, is_lenient: bool) -> Problem:
-    """As the operator wrote it."""
-    message = problem.message.replace(_READ, _WRITTEN)
-    hint = problem.hint.replace(_READ, _WRITTEN)
     severity = Severity.WARNING if is_lenient else problem.severity
-    return replace(problem, message=message, hint=hint, severity=severity)
+    return replace(
+        problem,
+        message=as_written(problem.message),
+        hint=as_written(problem.hint),
+        severity=severity,
+    )
 
 
 def warn_of_doubles(

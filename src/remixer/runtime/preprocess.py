@@ -15,6 +15,7 @@ from typing import Final, cast
 
 from remixer.attributes.bag import Bag, Reference, SuppliedBag, TrackedBag
 from remixer.attributes.values import PlainStringMap, StringMap, Value, ValueType
+from remixer.config.bindings import as_written
 from remixer.config.snapshot import InstanceConfig
 from remixer.expr.errors import EvaluationError
 from remixer.foundation.deadline import Deadline
@@ -96,7 +97,8 @@ def _bound(
             value = binding.value.evaluate(view)
         except EvaluationError as error:
             path = go_path(f"{_BINDINGS}[{binding.attribute}]")
-            raise InstanceError(instance=instance.name, path=path, cause=str(error)) from error
+            cause = as_written(str(error))
+            raise InstanceError(instance=instance.name, path=path, cause=cause) from error
         if binding.value.type is ValueType.STRING_MAP:
             # Whoever reads it later reads a copy, so the copy depends on every entry.
             value = PlainStringMap(cast("StringMap", value).whole())

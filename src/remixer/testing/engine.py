@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from remixer.adapters.remote import remote_adapter
 from remixer.config.resolve import resolve
 from remixer.config.resources import combine, parse_file
 from remixer.config.snapshot import Snapshot
@@ -20,6 +21,7 @@ from remixer.runtime.metrics import NoMetrics, RuntimeMetrics
 from remixer.runtime.reload import Reloader
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.templates.instances import BUILTIN_TEMPLATES
+from remixer.templates.schema import Template
 from remixer.testing.adapters import FakeScrapeRegistry
 from remixer.testing.clock import VirtualClock
 from remixer.testing.http import FakeHttpClient
@@ -33,18 +35,26 @@ class RunningEngine:
     reloader: Reloader
     adapters: Mapping[str, AnyAdapterInfo]
     scrape: FakeScrapeRegistry
+    templates: tuple[Template, ...] = BUILTIN_TEMPLATES
 
     async def apply(self, files: Mapping[str, str]) -> Snapshot:
         """Put these files in force; the snapshot, problems of building handlers included."""
-        generation = await self.reloader.apply(snapshot_of(files, self.adapters))
+        generation = await self.reloader.apply(
+            snapshot_of(files, self.adapters, templates=self.templates)
+        )
         return generation.snapshot
 
 
-def snapshot_of(files: Mapping[str, str], adapters: Mapping[str, AnyAdapterInfo]) -> Snapshot:
+def snapshot_of(
+    files: Mapping[str, str],
+    adapters: Mapping[str, AnyAdapterInfo],
+    *,
+    templates: Iterable[Template] = BUILTIN_TEMPLATES,
+) -> Snapshot:
     """Resolve YAML texts by file name."""
     loaded = combine(parse_file(files[name].encode(), name) for name in sorted(files))
-    templates = {template.name: template for template in BUILTIN_TEMPLATES}
-    return resolve(loaded, adapters=adapters, templates=templates)
+    by_name = {template.name: template for template in templates}
+    return resolve(loaded, adapters=adapters, templates=by_name, remote=remote_adapter)
 
 
 @asynccontextmanager
@@ -52,11 +62,15 @@ async def running_engine(
     files: Mapping[str, str],
     *,
     adapters: Iterable[AnyAdapterInfo],
+    templates: Iterable[Template] = (),
     clock: Clock | None = None,
     metrics: RuntimeMetrics | None = None,
     adapter_timeout_s: float = 1.0,
 ) -> AsyncIterator[RunningEngine]:
-    """An engine on `files`; everything is closed at the end of the block."""
+    """An engine on `files`; everything is closed at the end of the block.
+
+    `templates`: beside the built-in ones.
+    """
     clock = clock or VirtualClock()
     metrics = metrics or NoMetrics()
     guard = Guard(clock=clock, metrics=metrics, adapter_timeout_s=adapter_timeout_s)
@@ -77,6 +91,7 @@ async def running_engine(
             reloader=reloader,
             adapters={info.name: info for info in adapters},
             scrape=scrape,
+            templates=(*BUILTIN_TEMPLATES, *templates),
         )
         await running.apply(files)
         try:

@@ -3,17 +3,21 @@
     journal = Journal()
     async with running_engine(files, adapters=scripted_adapters(journal)) as running: ...
 
-`scripted` answers at once, `waiting` after `delay_s`.
+`scripted` answers at once, `waiting` after `delay_s`. They take built-in templates of all
+varieties, and `LOOKUP`, a template of the variety that none of these has; give it to
+`running_engine` as `templates=[LOOKUP]`.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from remixer.attributes.values import Duration
+from remixer.attributes.values import Duration, PlainStringMap, Value, ValueType
 from remixer.foundation.status import Status
 from remixer.sdk import (
     AdapterInfo,
+    CheckOutput,
     CheckResult,
     Environment,
     Handler,
@@ -22,9 +26,45 @@ from remixer.sdk import (
     QuotaResult,
     RpcStatus,
 )
-from remixer.templates.instances import CheckNothing, ListEntry, Metric, Quota, ReportNothing
+from remixer.templates.instances import (
+    CheckNothing,
+    Kubernetes,
+    ListEntry,
+    Metric,
+    Quota,
+    ReportNothing,
+)
+from remixer.templates.schema import Field, Message, Template, Variety
 
-_TEMPLATES = frozenset({"checknothing", "listentry", "quota", "reportnothing", "metric"})
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Asks for what stands under a key."""
+
+    name: str
+    key: str = ""
+
+
+LOOKUP: Final = Template(
+    name="lookup",
+    variety=Variety.CHECK_WITH_OUTPUT,
+    package="lookup",
+    message=Message("Template", Lookup, (Field("key", 1, type=ValueType.STRING),)),
+    output=Message(
+        "OutputTemplate",
+        dict,
+        (
+            Field("value", 2, type=ValueType.STRING),
+            Field("hits", 3, type=ValueType.INT64),
+            Field("labels", 4, type=ValueType.STRING, is_map=True),
+        ),
+    ),
+)
+
+_TEMPLATES = frozenset(
+    {"checknothing", "listentry", "quota", "reportnothing", "metric", "kubernetes", LOOKUP.name}
+)
+_FROM_INSTANCE: Final = "@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +76,10 @@ class Script:
     valid_use_count: int = 100
     grant: int = 0
     """At most so much of a quota."""
+    output: Mapping[str, str] = field(default_factory=dict)
+    """Output fields; `@key` stands for the instance's field `key`."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The output field `labels` of `lookup`, `source_labels` of `kubernetes`."""
     fails: bool = False
     delay_s: float = 0.0
     """For `waiting` only."""
@@ -63,7 +107,7 @@ class Scripted:
         self.name = name
         self.journal = journal
 
-    def check(self, instance: CheckNothing | ListEntry) -> CheckResult:
+    def check(self, instance: CheckNothing | ListEntry | Lookup) -> CheckResult:
         self._note(f"check {instance.name}")
         status = self.script.status
         direct = status.details[0] if status.details else None
@@ -73,6 +117,13 @@ class Scripted:
             self.script.valid_use_count,
             direct,
         )
+
+    def check_with_output(self, instance: Lookup) -> CheckOutput:
+        return CheckOutput(self.check(instance), self._output(instance, "labels"))
+
+    def generate(self, instance: Kubernetes) -> Mapping[str, Value]:
+        self._note(f"generate {instance.name}")
+        return self._output(instance, "source_labels")
 
     def allocate(self, _instance: Quota, request: QuotaRequest) -> QuotaResult:
         self._note(f"allocate {request.amount} {request.deduplication_id}".rstrip())
@@ -85,6 +136,15 @@ class Scripted:
     async def aclose(self) -> None:
         self.journal.note(self.name, "close")
 
+    def _output(self, instance: Lookup | Kubernetes, labels: str) -> dict[str, Value]:
+        output: dict[str, Value] = {}
+        for name, text in self.script.output.items():
+            is_given = text.startswith(_FROM_INSTANCE)
+            output[name] = getattr(instance, text[1:]) if is_given else text
+        if self.script.labels:
+            output[labels] = PlainStringMap(self.script.labels)
+        return output
+
     def _note(self, event: str) -> None:
         self.journal.note(self.name, event)
         if self.script.fails:
@@ -95,9 +155,16 @@ class Scripted:
 class Waiting(Scripted):
     """Answers the same, later."""
 
-    async def check(self, instance: CheckNothing | ListEntry) -> CheckResult:  # type: ignore[override] # a handler may wait
+    async def check(self, instance: CheckNothing | ListEntry | Lookup) -> CheckResult:  # type: ignore[override] # a handler may wait
         await asyncio.sleep(self.script.delay_s)
         return super().check(instance)
+
+    async def check_with_output(self, instance: Lookup) -> CheckOutput:  # type: ignore[override] # a handler may wait
+        return CheckOutput(await self.check(instance), self._output(instance, "labels"))
+
+    async def generate(self, instance: Kubernetes) -> Mapping[str, Value]:  # type: ignore[override] # a handler may wait
+        await asyncio.sleep(self.script.delay_s)
+        return super().generate(instance)
 
     async def allocate(self, instance: Quota, request: QuotaRequest) -> QuotaResult:  # type: ignore[override] # a handler may wait
         await asyncio.sleep(self.script.delay_s)

@@ -30,10 +30,13 @@ def handler(
     )
 
 
-def instance(name: str, template: str, params: str = "", *, namespace: str = "shop") -> str:
-    return _document(
-        "instance", name, namespace, f"{{compiledTemplate: {template}, params: {{{params}}}}}"
-    )
+def instance(
+    name: str, template: str, params: str = "", *, bindings: str = "", namespace: str = "shop"
+) -> str:
+    """`params` and `bindings` are fields in flow style."""
+    more = f", attributeBindings: {{{bindings}}}" if bindings else ""
+    spec = f"{{compiledTemplate: {template}, params: {{{params}}}{more}}}"
+    return _document("instance", name, namespace, spec)
 
 
 def rule(name: str, *actions: str, match: str = "", more: str = "", namespace: str = "shop") -> str:
@@ -42,9 +45,10 @@ def rule(name: str, *actions: str, match: str = "", more: str = "", namespace: s
     return _document("rule", name, namespace, f"{{{', '.join(each for each in fields if each)}}}")
 
 
-def action(handler_name: str, *instances: str) -> str:
+def action(handler_name: str, *instances: str, name: str = "") -> str:
     """One action of a rule."""
-    return f"{{handler: {handler_name}, instances: [{', '.join(instances)}]}}"
+    more = f", name: {name}" if name else ""
+    return f"{{handler: {handler_name}, instances: [{', '.join(instances)}]{more}}}"
 
 
 def _document(kind: str, name: str, namespace: str, spec: str) -> str:
