@@ -140,6 +140,9 @@ class ParamsCodec:
         match value:
             case Message():
                 return self._of_inner(value, path)
+            case bytes() if field.type == FieldDescriptor.TYPE_STRING:
+                # Texts of proto2 may be any bytes; those that are no text stay bytes.
+                raise ParamsError(self._text([(path, "the text is not UTF-8", "")]))
             case bytes():
                 return _leaf(base64.b64encode(value).decode())
             case bool() | int() | float() | str():
