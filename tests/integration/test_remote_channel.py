@@ -295,7 +295,7 @@ async def test_a_call_that_is_safe_to_retry_goes_to_another_address_when_one_die
             await dying.server.stop(0)
             living.released.set()
             assert [await each for each in waiting] == [b"hello", b"hello"]
-            assert (on.status.retried, on.status.failed) == (1, 0)
+            assert (on.status.counts.retried, on.status.counts.failed) == (1, 0)
 
 
 @pytest.mark.parametrize("is_safe", [True, False])
@@ -320,7 +320,7 @@ async def test_retries_stop_when_most_calls_fail() -> None:
         for _ in range(50):
             await failure(on, "Fail14", is_safe=True)
         assert server.calls == 55
-        assert on.status.retried == 5
+        assert on.status.counts.retried == 5
 
 
 async def test_the_shorter_of_callers_and_connections_time_counts() -> None:
@@ -378,7 +378,7 @@ async def test_breaker_opens_fails_fast_probes_and_closes(
             clock.advance(0.1)
             assert await call(on) == b"hello"
         assert on.status.breaker is BreakerState.CLOSED
-        assert on.status.refused == 2
+        assert on.status.counts.refused == 2
         events = [each.message for each in caplog.records if each.message.startswith("back_end_b")]
         opened, closed = "back_end_breaker_opened", "back_end_breaker_closed"
         assert events == [opened, opened, closed]

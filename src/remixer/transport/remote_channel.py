@@ -27,6 +27,7 @@ from remixer.transport.remote_breaker import (
 )
 from remixer.transport.remote_credentials import CallCredentials, call_credentials
 from remixer.transport.remote_files import FileFault
+from remixer.transport.remote_metrics import ChannelCounts, ChannelMetrics, ChannelStatus
 from remixer.transport.remote_pool import AddressPool, PoolSpec
 from remixer.transport.remote_port import (
     BackgroundTasks,
@@ -64,24 +65,6 @@ class ChannelLimits:
     resolution: ResolutionLimits = field(default_factory=ResolutionLimits)
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelStatus:
-    """A channel at one moment, for metrics and pages. Counts begin at its opening."""
-
-    back_end: str
-    breaker: BreakerState
-    addresses: tuple[str, ...]
-    ready: int
-    """Addresses that are connected."""
-    calls_under_way: int
-    succeeded: int
-    failed: int
-    """Calls that ended with a status of the back end, or because it was away."""
-    retried: int
-    refused: int
-    """Calls that were not made: breaker open, or too many under way."""
-
-
 async def open_remote_channel(
     spec: ConnectionSpec,
     *,
@@ -89,6 +72,7 @@ async def open_remote_channel(
     tasks: BackgroundTasks,
     http: TokenEndpoint,
     limits: ChannelLimits | None = None,
+    metrics: ChannelMetrics | None = None,
     resolver_of: Callable[[Target], Resolver] = resolver_for,
 ) -> "GrpcRemoteChannel":
     """A channel that connects by itself; a back end that is away is no error.
@@ -121,6 +105,8 @@ async def open_remote_channel(
     channel = GrpcRemoteChannel(
         spec, limits=limits, pool=pool, security=security, credentials=credentials, clock=clock
     )
+    if metrics is not None:
+        channel.show_in(metrics)
     tasks.spawn(pool.run(), name=f"connection to {spec.address}")
     return channel
 
@@ -164,6 +150,7 @@ class GrpcRemoteChannel:
         self._under_way = 0
         self._idle = asyncio.Event()
         self._is_closed = False
+        self._hide: Callable[[], None] | None = None
         self._succeeded = self._failed = self._retried = self._refused = 0
 
     @property
@@ -174,10 +161,7 @@ class GrpcRemoteChannel:
             self._pool.addresses,
             self._pool.ready,
             self._under_way,
-            self._succeeded,
-            self._failed,
-            self._retried,
-            self._refused,
+            ChannelCounts(self._succeeded, self._failed, self._refused, self._retried),
         )
 
     async def unary(
@@ -210,6 +194,10 @@ class GrpcRemoteChannel:
             self._show_breaker("")
         return answer
 
+    def show_in(self, metrics: ChannelMetrics) -> None:
+        """Until the channel is closed."""
+        self._hide = metrics.add(lambda: self.status)
+
     async def aclose(self) -> None:
         self._is_closed = True
         if self._under_way:
@@ -218,6 +206,8 @@ class GrpcRemoteChannel:
                 async with asyncio.timeout(self._limits.close_s):
                     await self._idle.wait()
         await self._pool.stop(bound_s=_CLOSE_S)
+        if self._hide is not None:
+            self._hide()
 
     # ------------------------------------------------------------------ before
 

@@ -11,6 +11,7 @@ from remixer.adapters.remote.session import Session
 from remixer.sdk.adapter import AdapterInfo, Environment, Handler, HandlerContext
 from remixer.sdk.remote import RemoteParams
 from remixer.transport.remote_channel import ChannelLimits, open_remote_channel
+from remixer.transport.remote_metrics import ChannelMetrics
 from remixer.transport.remote_port import RemoteChannel
 from remixer.transport.remote_spec import ConnectionSpec
 from remixer.wire.adapter_calls import config_field
@@ -62,6 +63,7 @@ async def open_channel(spec: ConnectionSpec, environment: Environment) -> Remote
         tasks=environment.tasks,
         http=environment.http,
         limits=ChannelLimits(close_s=_CLOSE_S),
+        metrics=environment.scrape.shared("remote", ChannelMetrics),
     )
 
 
