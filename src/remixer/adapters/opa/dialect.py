@@ -83,6 +83,11 @@ def missing_calls(module: str) -> Iterator[tuple[int, str]]:
             yield line, name
 
 
+def calls_functions(module: str) -> bool:
+    """Whether anything in it is computed, and not just compared."""
+    return any(True for _ in _calls(tokens_of(module)))
+
+
 def canonical_text(text: str) -> str:
     """How the engine must be given text: the inside of a JSON string, as short as it gets."""
     return json.dumps(text, ensure_ascii=False)[1:-1]

@@ -9,6 +9,7 @@ from remixer.adapters.opa.params import Params, policy_problems, validate
 from remixer.adapters.opa.remote import BearerToken, RemotePolicy
 from remixer.adapters.opa.results import (
     Decided,
+    Doubted,
     Evaluation,
     Failed,
     Policy,
@@ -69,22 +70,30 @@ class Opa:
                 return self._failure("")
             case Failed():
                 return self._failure(evaluation.reason)
+            case Doubted():
+                self._log_failure(evaluation.reason, answer="deny")
+                return _denial(evaluation.reason)
         assert_never(evaluation)
 
     def _failure(self, reason: str) -> CheckResult:
+        self._log_failure(reason, answer="deny" if self._fail_close else "allow")
+        return _denial(reason) if self._fail_close else _NO_OPINION
+
+    def _log_failure(self, reason: str, *, answer: str) -> None:
         held_back = self._limit.pass_now(reason, now_s=self._clock.monotonic_s())
         if held_back is not None:
             _log.warning(
                 "opa_no_decision",
                 handler=self._handler,
                 reason=reason or "the rule is neither true nor false, or the policy is unusable",
-                answer="deny" if self._fail_close else "allow",
+                answer=answer,
                 held_back=held_back,
             )
-        if not self._fail_close:
-            return _NO_OPINION
-        message = f"{_REJECTED}. err: {reason}" if reason else _REJECTED
-        return CheckResult(Status(Code.PERMISSION_DENIED, message))
+
+
+def _denial(reason: str) -> CheckResult:
+    message = f"{_REJECTED}. err: {reason}" if reason else _REJECTED
+    return CheckResult(Status(Code.PERMISSION_DENIED, message))
 
 
 async def _build(params: Params, context: HandlerContext, environment: Environment) -> Opa:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from remixer.adapters.opa.dialect import canonical_text, missing_calls, modernise
 from remixer.adapters.opa.documents import Json
-from remixer.adapters.opa.results import Decided, Evaluation, Failed, PolicyFaultError, Undecided
+from remixer.adapters.opa.results import Decided, Failed, PolicyFaultError, Undecided
 
 MISSING_PACKAGE: Final = "the package regopy is missing: pip install 'remixer[opa]'"
 _MOST_REASON_CHARACTERS: Final = 200
@@ -68,7 +68,7 @@ class CompiledPolicy:
         if isinstance(trial, Failed) and trial.reason.startswith(_STATIC_FAULTS):
             raise PolicyFaultError(trial.reason)
 
-    def evaluate(self, document: Json) -> Evaluation:
+    def evaluate(self, document: Json) -> Decided | Undecided | Failed:
         """Decide over one input."""
         try:
             self._interpreter.set_input(self._engine.Input(_spelled(document)))

@@ -29,7 +29,17 @@ class Failed:
     reason: str
 
 
-Evaluation: TypeAlias = Decided | Undecided | Failed
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """The policy would be evaluated, but might be deceived by what the caller sent.
+
+    Denied whatever the operator says about failures: else the caller could choose to fail.
+    """
+
+    reason: str
+
+
+Evaluation: TypeAlias = Decided | Undecided | Failed | Doubted
 
 
 class Policy(Protocol):

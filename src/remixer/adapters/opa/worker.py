@@ -9,10 +9,13 @@ import json
 import os
 import struct
 import sys
-from typing import BinaryIO, Final, assert_never
+from typing import BinaryIO, Final, TypeAlias, assert_never
 
 from remixer.adapters.opa.rego import CompiledPolicy
-from remixer.adapters.opa.results import Decided, Evaluation, Failed, PolicyFaultError, Undecided
+from remixer.adapters.opa.results import Decided, Failed, PolicyFaultError, Undecided
+
+# What the engine itself can come to.
+Judgement: TypeAlias = Decided | Undecided | Failed
 
 _LENGTH: Final = struct.Struct(">I")
 
@@ -33,7 +36,7 @@ def serve(frames: BinaryIO, answers: BinaryIO) -> None:
         _write(answers, encode_evaluation(policy.evaluate(json.loads(frame))))
 
 
-def encode_evaluation(evaluation: Evaluation) -> bytes:
+def encode_evaluation(evaluation: Judgement) -> bytes:
     match evaluation:
         case Decided():
             return json.dumps(evaluation.is_allowed).encode()
@@ -44,7 +47,7 @@ def encode_evaluation(evaluation: Evaluation) -> bytes:
     assert_never(evaluation)
 
 
-def decode_evaluation(answer: bytes) -> Evaluation:
+def decode_evaluation(answer: bytes) -> Judgement:
     """Raises `ValueError` for what no worker would say."""
     value = json.loads(answer)
     if isinstance(value, bool):

@@ -1,5 +1,7 @@
 """`opa` with a policy of its own: parameters, the dialect of 2019, results, an engine that dies."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +30,24 @@ def _params(*rules: str, **changes: Any) -> Params:
 async def _asked(harness: AdapterHarness, *rules: str, **changes: Any) -> CheckResult:
     handler: Opa = await harness.build(INFO, _params(*rules, **changes))
     return await handler.check(_ANN)
+
+
+@pytest.mark.parametrize("user", ['a"b', "a\\b", "a\tb"])
+@pytest.mark.parametrize("fail_close", [True, False])
+@in_virtual_time
+async def test_a_text_that_the_engine_misjudges_is_denied_where_functions_look_at_texts(
+    user: str, *, fail_close: bool
+) -> None:
+    caller = replace(_ANN, subject=Subject(user))
+    async with AdapterHarness() as harness:
+        policy = "allow { not long }\nlong { count(input.subject.user) == 3 }"
+        looking: Opa = await harness.build(INFO, _params(policy, fail_close=fail_close))
+        doubted = await looking.check(caller)
+        assert doubted.status.code is Code.PERMISSION_DENIED
+        assert "misjudges" in doubted.status.message
+        same = "allow { input.subject.user == " + json.dumps(user) + " }"
+        comparing: Opa = await harness.build(INFO, _params(same, fail_close=fail_close))
+        assert (await comparing.check(caller)).status.is_ok
 
 
 # ---------------------------------------------------------------- parameters
