@@ -13,7 +13,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Final
 
-from remixer.adapters import denier, listchecker, memquota, noop, opa, prometheus, rbac, stdio
+from remixer.adapters import (
+    denier,
+    kubernetesenv,
+    listchecker,
+    memquota,
+    noop,
+    opa,
+    prometheus,
+    rbac,
+    redisquota,
+    stdio,
+)
 from remixer.sdk import AdapterInfo
 from remixer.templates.registry import PluginFault, PluginSource, installed, load_plugins
 
@@ -21,12 +32,14 @@ ADAPTER_GROUP: Final = "remixer.adapters"
 
 BUILTIN_ADAPTERS: Final[tuple[AdapterInfo[Any], ...]] = (
     denier.INFO,
+    kubernetesenv.INFO,
     listchecker.INFO,
     memquota.INFO,
     noop.INFO,
     opa.INFO,
     prometheus.INFO,
     rbac.INFO,
+    redisquota.INFO,
     stdio.INFO,
 )
 
