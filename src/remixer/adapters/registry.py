@@ -14,6 +14,7 @@ from dataclasses import dataclass, is_dataclass
 from typing import Any, Final
 
 from remixer.adapters import (
+    bypass,
     denier,
     kubernetesenv,
     listchecker,
@@ -31,6 +32,7 @@ from remixer.templates.registry import PluginFault, PluginSource, installed, loa
 ADAPTER_GROUP: Final = "remixer.adapters"
 
 BUILTIN_ADAPTERS: Final[tuple[AdapterInfo[Any], ...]] = (
+    bypass.INFO,
     denier.INFO,
     kubernetesenv.INFO,
     listchecker.INFO,
