@@ -9,19 +9,19 @@ once, half-decoded params are never used, a rule whose condition does not compil
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from remixer.config import codes, kinds
 from remixer.config.bindings import warn_of_doubles
 from remixer.config.context import Context
 from remixer.config.dynamic_resources import read_dynamic
-from remixer.config.expression_memory import ExpressionMemory
 from remixer.config.expressions import ExpressionCompiler
 from remixer.config.handlers import HandlerDraft, draft_handler, finish_handler
 from remixer.config.instances import ResolvedInstance, resolve_instance
 from remixer.config.manifests import build_vocabulary
+from remixer.config.memory import ResolveMemory
 from remixer.config.namespaces import DEFAULT_NAMESPACE
 from remixer.config.problems import Problem
 from remixer.config.references import Directory
@@ -36,6 +36,9 @@ from remixer.templates.schema import Template
 
 T = TypeVar("T")
 
+_FOUNDATION: Final = frozenset({kinds.ATTRIBUTE_MANIFEST, kinds.TEMPLATE, kinds.ADAPTER})
+"""Kinds on which any resource may depend."""
+
 
 def resolve(
     loaded: LoadedResources,
@@ -45,42 +48,41 @@ def resolve(
     default_namespace: str = DEFAULT_NAMESPACE,
     semantics: Semantics = Semantics.FIXED,
     remote: RemoteAdapterFactory | None = None,
+    memory: ResolveMemory | None = None,
 ) -> Snapshot:
     """The snapshot; its problems include those found while loading. Never raises for bad input.
 
     `semantics` holds for resources without an annotation of their own. `remote` makes the adapters
-    that run in other processes; without it such resources are told to be unsupported.
+    that run in other processes; without it such resources are told to be unsupported. `memory` has
+    what earlier runs made; without it everything is made anew, with the same result.
     """
+    memory = ResolveMemory() if memory is None else memory
     problems = list(loaded.problems)
     index = ResourceIndex(
         loaded.resources, adapters=adapters, templates=templates, has_remote=remote is not None
     )
     index.report_unsupported(problems)
+    foundation = index.of_kinds(_FOUNDATION)
+    memory.begin((adapters, templates, default_namespace, semantics, remote, *foundation))
     vocabulary = build_vocabulary(index.of_kinds({kinds.ATTRIBUTE_MANIFEST}), problems)
     context = Context(
         adapters=adapters,
         templates=templates,
-        expressions=ExpressionCompiler(vocabulary, ExpressionMemory()),
+        expressions=ExpressionCompiler(vocabulary, memory.expressions),
         semantics=semantics,
         default_namespace=default_namespace,
         problems=problems,
     )
     if remote is not None:
         context = replace(context, dynamic=read_dynamic(index, context, remote))
-    reader = RuleReader(context, _handlers(index, context), _instances(index, context))
-    drafts = [
-        draft
-        for resource in index.of_kinds({kinds.RULE})
-        if (draft := _walled(reader.draft, resource, context)) is not None
-    ]
-    handlers = _used_handlers(drafts, context)
-    rules = [rule for draft in drafts if (rule := _rule(draft, handlers, context)) is not None]
+    run = _Run(index, context, memory)
+    rules = tuple(run.rules())
     warn_of_doubles(rules, default_namespace, problems)
-    used = {action.handler.name for rule in rules for action in rule.actions}
+    handlers = {action.handler.name: action.handler for rule in rules for action in rule.actions}
     return Snapshot(
         vocabulary=vocabulary,
-        rules=tuple(rules),
-        handlers=tuple(handlers[name] for name in sorted(used)),
+        rules=rules,
+        handlers=tuple(handlers[name] for name in sorted(handlers)),
         problems=tuple(sorted(problems, key=_reading_order)),
         counts=index.counts,
         default_namespace=default_namespace,
@@ -91,46 +93,95 @@ def _reading_order(problem: Problem) -> tuple[object, ...]:
     return (problem.location, problem.resource, problem.field, problem.code, problem.message)
 
 
-def _walled(read: Callable[[Resource], T | None], resource: Resource, context: Context) -> T | None:
-    return context.walled(resource.name, resource.location, lambda: read(resource))
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run on one foundation."""
 
+    index: ResourceIndex
+    context: Context
+    memory: ResolveMemory
 
-def _handlers(index: ResourceIndex, context: Context) -> Directory[HandlerDraft]:
-    drafts = (
-        draft
-        for resource in index.of_kinds(index.handler_kinds)
-        if (draft := _walled(partial(draft_handler, context=context), resource, context))
-    )
-    known = {draft.name: draft for draft in drafts}
-    # Also kinds of Mixer's that this version lacks: they exist, they just do not work.
-    existing = index.names_of(index.handler_kinds | kinds.MIXER_ADAPTERS)
-    return Directory(kinds.HANDLER, known, existing - known.keys())
+    def rules(self) -> Iterator[RuleConfig]:
+        """All usable rules, by name, connected with handlers that their adapters accept."""
+        reader = RuleReader(self.context, self._handlers(), self._instances())
+        drafts = [
+            draft
+            for resource in self.index.of_kinds({kinds.RULE})
+            if (draft := self._read(reader.draft, resource, holds=reader.still_names)) is not None
+        ]
+        handlers = self._used_handlers(drafts)
+        for draft in drafts:
+            rule = self._rule(draft, handlers)
+            if rule is not None:
+                yield rule
 
+    def _read(
+        self,
+        read: Callable[[Resource], T | None],
+        resource: Resource,
+        *,
+        holds: Callable[[T], bool] | None = None,
+    ) -> T | None:
+        return self.memory.recall(
+            resource.name,
+            (resource,),
+            self.context.problems,
+            lambda: self.context.walled(resource.name, resource.location, lambda: read(resource)),
+            holds=holds,
+        )
 
-def _instances(index: ResourceIndex, context: Context) -> Directory[ResolvedInstance]:
-    instances = (
-        instance
-        for resource in index.of_kinds(index.instance_kinds)
-        if (instance := _walled(partial(resolve_instance, context=context), resource, context))
-    )
-    known = {instance.config.name: instance for instance in instances}
-    existing = index.names_of(index.instance_kinds | kinds.MIXER_TEMPLATES)
-    return Directory(kinds.INSTANCE, known, existing - known.keys())
+    def _handlers(self) -> Directory[HandlerDraft]:
+        wanted = self.index.handler_kinds
+        read = partial(draft_handler, context=self.context)
+        drafts = (self._read(read, resource) for resource in self.index.of_kinds(wanted))
+        known = {draft.name: draft for draft in drafts if draft is not None}
+        # Also kinds of Mixer's that this version lacks: they exist, they just do not work.
+        existing = self.index.names_of(wanted | kinds.MIXER_ADAPTERS)
+        return Directory(kinds.HANDLER, known, existing - known.keys())
 
+    def _instances(self) -> Directory[ResolvedInstance]:
+        wanted = self.index.instance_kinds
+        read = partial(resolve_instance, context=self.context)
+        instances = (self._read(read, resource) for resource in self.index.of_kinds(wanted))
+        known = {each.config.name: each for each in instances if each is not None}
+        existing = self.index.names_of(wanted | kinds.MIXER_TEMPLATES)
+        return Directory(kinds.INSTANCE, known, existing - known.keys())
 
-def _used_handlers(drafts: Sequence[RuleDraft], context: Context) -> dict[str, HandlerConfig]:
-    """Handlers that surviving rules use and their adapters accept, by name."""
-    routed: dict[str, list[ResolvedInstance]] = {}
-    handlers: dict[str, HandlerDraft] = {}
-    for draft in drafts:
-        for action in draft.actions:
-            handlers[action.handler.name] = action.handler
-            routed.setdefault(action.handler.name, []).extend(action.instances)
-    finished = (
-        context.walled(name, draft.location, partial(finish_handler, draft, routed[name], context))
-        for name, draft in sorted(handlers.items())
-    )
-    return {each.name: each for each in finished if each is not None}
+    def _used_handlers(self, drafts: Sequence[RuleDraft]) -> dict[str, HandlerConfig]:
+        """Handlers that surviving rules use and their adapters accept, by name."""
+        routed: dict[str, dict[str, ResolvedInstance]] = {}
+        handlers: dict[str, HandlerDraft] = {}
+        for draft in drafts:
+            for action in draft.actions:
+                name = action.handler.name
+                handlers[name] = action.handler
+                known = routed.setdefault(name, {})
+                known.update((each.config.name, each) for each in action.instances)
+        finished = (
+            self._finished(draft, [routed[name][each] for each in sorted(routed[name])])
+            for name, draft in sorted(handlers.items())
+        )
+        return {each.name: each for each in finished if each is not None}
+
+    def _finished(
+        self, draft: HandlerDraft, routed: Sequence[ResolvedInstance]
+    ) -> HandlerConfig | None:
+        finish = partial(finish_handler, draft, routed, self.context)
+        return self.memory.recall(
+            f"finished {draft.name}",
+            (draft, *routed),
+            self.context.problems,
+            lambda: self.context.walled(draft.name, draft.location, finish),
+        )
+
+    def _rule(self, draft: RuleDraft, handlers: Mapping[str, HandlerConfig]) -> RuleConfig | None:
+        used = (handlers.get(action.handler.name) for action in draft.actions)
+        return self.memory.recall(
+            f"finished {draft.resource.name}",
+            (draft, *used),
+            self.context.problems,
+            lambda: _rule(draft, handlers, self.context),
+        )
 
 
 def _rule(
@@ -161,7 +212,7 @@ def _actions(
             _report_refused_handler(draft, action, context)
             continue
         instances = tuple(each.config for each in action.instances)
-        yield ActionConfig(handler, instances, action.name)
+        yield ActionConfig(handler, instances, action.action.name)
 
 
 def _report_refused_handler(draft: RuleDraft, action: ActionDraft, context: Context) -> None:

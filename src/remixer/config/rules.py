@@ -32,7 +32,8 @@ class ActionDraft:
 
     handler: HandlerDraft
     instances: tuple[ResolvedInstance, ...]
-    name: str
+    action: Action
+    """As it is written."""
     path: str
     location: Location
 
@@ -94,6 +95,18 @@ class RuleReader:
             return None
         return draft
 
+    def still_names(self, draft: RuleDraft) -> bool:
+        """Whether a rule without problems refers to what it did when `draft` was made."""
+        namespace = draft.resource.key.namespace
+        return all(
+            self.handlers.find(each.action.handler, namespace=namespace) is each.handler
+            and all(
+                self.instances.find(text, namespace=namespace) is instance
+                for text, instance in zip(each.action.instances, each.instances, strict=True)
+            )
+            for each in draft.actions
+        )
+
     def _warn_of_sampling(self, rule: Rule, findings: Findings) -> None:
         if rule.sampling is not None:
             message = "`sampling` has no effect, as in Mixer"
@@ -127,7 +140,7 @@ def report_empty_rule(findings: Findings, resource: Resource) -> None:
 def _output_types(actions: Iterable[ActionDraft]) -> Mapping[str, ValueType]:
     """What header values may mention beside attributes: outputs of the rule's own actions."""
     return action_output_types(
-        (action.name, [each.config.template for each in action.instances]) for action in actions
+        (draft.action.name, [each.config.template for each in draft.instances]) for draft in actions
     )
 
 
@@ -149,7 +162,7 @@ class _ActionReader:
             instances = tuple(self._instances(action, path, handler))
             if handler is not None and instances:
                 at = locate(self.spec, path, self.spec.location)
-                yield ActionDraft(handler, instances, action.name, f"spec.{path}", at)
+                yield ActionDraft(handler, instances, action, f"spec.{path}", at)
 
     def _instances(
         self, action: Action, path: str, handler: HandlerDraft | None

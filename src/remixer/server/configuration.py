@@ -10,11 +10,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from remixer.config.memory import ResolveMemory
 from remixer.config.problems import Problem
 from remixer.config.resolve import resolve
-from remixer.config.resources import LoadedResources
+from remixer.config.resources import LoadedResources, overlay
 from remixer.config.snapshot import Snapshot
-from remixer.config.stores.embedded import with_default_vocabulary
+from remixer.config.stores.embedded import default_vocabulary
 from remixer.config.stores.port import ConfigStore
 from remixer.expr.semantics import Semantics
 from remixer.foundation.clock import Clock
@@ -57,14 +58,20 @@ class Resolver:
         self._semantics = semantics
         self._remote = remote
         self._problems = problems
+        # One run builds on the one before; the same default resources each time, too.
+        self._memory = ResolveMemory()
+        self._defaults: LoadedResources | None = None
 
     def __call__(self, loaded: LoadedResources) -> Snapshot:
+        if self._defaults is None:
+            self._defaults = default_vocabulary()
         snapshot = resolve(
-            with_default_vocabulary(loaded),
+            overlay(self._defaults, loaded),
             adapters=self._adapters,
             templates=self._templates,
             default_namespace=self._default_namespace,
             semantics=self._semantics,
+            memory=self._memory,
             remote=self._remote,
         )
         return replace(snapshot, problems=self._problems + snapshot.problems)
