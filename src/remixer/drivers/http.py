@@ -1,6 +1,7 @@
 """The real HTTP client behind the port `remixer.drivers.http_client`, on aiohttp."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -19,14 +20,16 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 class AioHttpClient:
     """Fetches over pooled connections. `start` before the first `get`, `aclose` after the last."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+        """`tls` None: the machine's own authorities count."""
+        self._tls: ssl.SSLContext | bool = True if tls is None else tls
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
         """Open the pool; connections are made when needed."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_MOST_CONNECTIONS),
+                connector=aiohttp.TCPConnector(limit=_MOST_CONNECTIONS, ssl=self._tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 # The caller's timeout bounds the whole exchange.

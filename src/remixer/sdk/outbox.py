@@ -91,7 +91,7 @@ class Outbox(Generic[T]):
         self._finished = asyncio.Event()
         self._log_limit = EventLimit(interval_s=_LOG_INTERVAL_S)
         self.sent = 0
-        """Entries that were delivered."""
+        """Entries of batches that the peer took."""
         self.dropped = 0
         """Entries that were refused for lack of room, or given up."""
 
