@@ -6,11 +6,23 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from remixer.adapters import denier, listchecker, memquota, noop, opa, prometheus, rbac, stdio
+from remixer.adapters import (
+    denier,
+    kubernetesenv,
+    listchecker,
+    memquota,
+    noop,
+    opa,
+    prometheus,
+    rbac,
+    redisquota,
+    stdio,
+)
 from remixer.adapters.registry import BUILTIN_ADAPTERS
 from remixer.attributes.values import Duration
 from remixer.foundation.errors import RemixerError
@@ -27,10 +39,15 @@ from remixer.testing.adapters import AdapterHarness
 from remixer.testing.clock import in_virtual_time
 
 _TEMPLATES = {template.name: template for template in BUILTIN_TEMPLATES}
-_METHODS = {Variety.CHECK: "check", Variety.QUOTA: "allocate", Variety.REPORT: "report"}
+_METHODS = {
+    Variety.CHECK: "check",
+    Variety.QUOTA: "allocate",
+    Variety.REPORT: "report",
+    Variety.ATTRIBUTE_GENERATOR: "generate",
+}
 _URL = "http://lists.test/callers"
 # They need something of the operator: a policy, a store.
-_WITHOUT_USABLE_DEFAULTS = frozenset({"opa", "rbac"})
+_WITHOUT_USABLE_DEFAULTS = frozenset({"opa", "rbac", "redisquota"})
 
 
 @dataclass(frozen=True)
@@ -51,6 +68,17 @@ class _Case:
 
 _CASES = [
     _Case(denier.INFO, denier.Params(), "denier"),
+    # Their servers are away: none could answer in virtual time.
+    _Case(
+        kubernetesenv.INFO, kubernetesenv.Params(kubeconfig_path="kubeconfig"), "kubernetesenv-away"
+    ),
+    _Case(
+        redisquota.INFO,
+        redisquota.Params(
+            (redisquota.Quota("quota", 10, Duration(10**9)),), "unix:///nowhere/redis.sock"
+        ),
+        "redisquota-away",
+    ),
     _Case(listchecker.INFO, listchecker.Params(overrides=("a",)), "listchecker"),
     _Case(listchecker.INFO, listchecker.Params(provider_url=_URL), "listchecker-provider"),
     _Case(memquota.INFO, memquota.Params((memquota.Quota("quota", 10),)), "memquota"),
@@ -93,9 +121,18 @@ _each_adapter = pytest.mark.parametrize(
 )
 
 
+_KUBECONFIG = """
+current-context: here
+contexts: [{name: here, context: {cluster: here}}]
+clusters: [{name: here, cluster: {server: "http://127.0.0.1:1"}}]
+"""
+
+
 @pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    (tmp_path / "kubeconfig").write_text(_KUBECONFIG)
 
 
 def _run(scenario: Callable[[AdapterHarness], Awaitable[None]]) -> None:
@@ -140,6 +177,8 @@ async def _use(harness: AdapterHarness, handler: Any, template: Template, instan
             return await harness.call(handler.allocate(instance, QuotaRequest(1)))
         case Variety.REPORT:
             return await harness.call(handler.report([instance]))
+        case Variety.ATTRIBUTE_GENERATOR:
+            return await harness.call(handler.generate(instance))
         case _:
             return await harness.call(handler.check(instance))
 
@@ -190,6 +229,7 @@ def test_every_template_gets_an_answer_of_its_variety(case: _Case) -> None:
         Variety.CHECK: CheckResult,
         Variety.QUOTA: QuotaResult,
         Variety.REPORT: type(None),
+        Variety.ATTRIBUTE_GENERATOR: dict,
     }
 
     async def scenario(harness: AdapterHarness) -> None:
@@ -213,6 +253,7 @@ def test_a_method_is_plain_when_it_never_waits(case: _Case) -> None:
                     Variety.CHECK: (argument,),
                     Variety.QUOTA: (argument, QuotaRequest(1)),
                     Variety.REPORT: ([argument],),
+                    Variety.ATTRIBUTE_GENERATOR: (argument,),
                 }
                 assert not inspect.isawaitable(method(*arguments[template.variety]))
 

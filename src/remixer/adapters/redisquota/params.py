@@ -56,6 +56,9 @@ class Params:
 def validate(params: Params, context: HandlerContext) -> Iterator[ParamProblem]:
     """Limits that cannot be kept, a server that cannot be named, instances without a limit."""
     yield from _server_problems(params)
+    if not params.quotas:
+        yield ParamProblem("quotas", "is empty", "Add one entry per instance that is sent here.")
+        return
     seen: dict[str, int] = {}
     for index, quota in enumerate(params.quotas):
         yield from _quota_problems(f"quotas[{index}]", quota)

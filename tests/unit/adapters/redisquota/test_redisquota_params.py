@@ -55,6 +55,10 @@ def test_a_limit_that_can_be_kept_is_taken(quota: Quota) -> None:
     assert _paths(Params((quota,)), "q") == []
 
 
+def test_a_handler_without_limits_is_refused() -> None:
+    assert _paths(Params()) == _paths(Params(), "q") == ["quotas"]
+
+
 def test_two_limits_of_one_name_are_refused() -> None:
     assert _paths(Params((_GOOD, _GOOD))) == ["quotas[1].name"]
 
