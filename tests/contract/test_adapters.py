@@ -47,7 +47,7 @@ _METHODS = {
 }
 _URL = "http://lists.test/callers"
 # They need something of the operator: a policy, a store.
-_WITHOUT_USABLE_DEFAULTS = frozenset({"opa", "rbac", "redisquota"})
+_WITHOUT_USABLE_DEFAULTS = frozenset({"bypass", "opa", "rbac", "redisquota"})
 
 
 @dataclass(frozen=True)
