@@ -673,3 +673,24 @@ async def test_closing_ends_every_watch_of_every_cluster(tmp_path: Path) -> None
             await _until(lambda: fake.watching == 4 and east.watching == 3)
             # Leaving the block closes the handler while both servers still answer.
         await _until(lambda: east.watching == 0)
+
+
+# ---------------------------------------------------------------- what operators copy
+
+
+async def test_the_manifest_grants_what_is_asked_for_and_no_more(tmp_path: Path) -> None:
+    file = Path(__file__).parents[4] / "deploy/kubernetes/kubernetesenv-rbac.yaml"
+    roles = [each for each in yaml.safe_load_all(file.read_text()) if "rules" in each]
+    granted = {
+        (f"/apis/{group}/v1" if group else "/api/v1")
+        + (f"/namespaces/{role['metadata']['namespace']}/" if role["kind"] == "Role" else "/")
+        + resource
+        for role in roles
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        if rule["verbs"] == ["list", "watch"]
+    }
+    async with _running(tmp_path) as (fake, _):
+        await _until(lambda: len({path for path, _ in fake.requests}) == len(granted))
+        assert {path for path, _ in fake.requests} == granted
