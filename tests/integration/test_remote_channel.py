@@ -491,6 +491,26 @@ async def test_calls_that_do_not_end_are_cut_after_the_bound() -> None:
         await on.aclose()
 
 
+async def test_calls_fail_at_once_when_the_background_work_was_cancelled() -> None:
+    async with back_ends("127.0.0.1:0") as ((_, address),), asyncio.TaskGroup() as group:
+        started = []
+
+        class Kept(Tasks):
+            def spawn(self, work: Coroutine[object, None, None], *, name: str) -> None:
+                started.append(group.create_task(work, name=name))
+
+        on = await open_remote_channel(
+            ConnectionSpec(address), clock=SystemClock(), tasks=Kept(group), http=FakeHttpClient()
+        )
+        assert await call(on) == b"hello"
+        waiting = group.create_task(failure(on, "Hang"))
+        await until(lambda: on.status.calls_under_way == 1)
+        started[0].cancel()
+        assert (await waiting).code is Code.UNAVAILABLE
+        assert "the connection is closed" in (await failure(on)).message
+        await on.aclose()
+
+
 async def test_a_connection_that_cannot_be_is_refused_at_opening() -> None:
     async with asyncio.TaskGroup() as group:
         for spec, part in (

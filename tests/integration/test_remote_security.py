@@ -4,7 +4,9 @@ import asyncio
 import logging
 import shutil
 import ssl
+import stat
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -188,6 +190,17 @@ async def call(on: GrpcRemoteChannel, request: bytes = b"hello") -> bytes:
     return await on.unary("/pkg.Service/Echo", request, timeout_s=TIMEOUT_S, is_safe_to_retry=False)
 
 
+async def until_ready(on: GrpcRemoteChannel) -> None:
+    """The background work of a channel tells nobody when it did something."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while not on.status.ready:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.005)
+
+
+def entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 async def failure(on: GrpcRemoteChannel) -> RpcFailed:
     with pytest.raises(RpcFailed) as caught:
         await call(on)
@@ -292,6 +305,58 @@ async def test_large_messages_pass_where_the_identity_is_compared(made: Certific
         sent = bytes(range(256)) * 12_000
         answers = await asyncio.gather(*(call(on, sent) for _ in range(4)))
         assert answers == [sent] * 4
+
+
+async def test_identities_are_compared_over_unix_sockets_too(
+    made: Certificates, tmp_path: Path
+) -> None:
+    place = f"unix:{tmp_path}/a.sock"
+    async with back_end(made.shop, client_ca=made.ours, place=place) as (_, address):
+        assert await answer(address, MutualTls(*made.shop, made.ours)) == ""
+        assert "wanted" in await answer(address, MutualTls(*made.other, made.ours))
+
+
+async def test_a_peer_that_is_away_or_speaks_no_tls_is_told_apart(made: Certificates) -> None:
+    mutual = MutualTls(*made.shop, made.ours)
+
+    async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 100)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        assert "TLS handshake failed" in await answer(address, mutual)
+    assert "Connect call failed" in await answer(address, mutual)
+
+
+async def test_a_back_end_that_restarts_is_connected_to_again(
+    made: Certificates, tmp_path: Path
+) -> None:
+    place = f"unix:{tmp_path}/a.sock"
+    mutual = MutualTls(*made.shop, made.ours)
+    async with channel(place, mutual) as on:
+        for _ in range(3):
+            async with back_end(made.shop, client_ca=made.ours, place=place):
+                await until_ready(on)
+                assert await call(on) == b"hello"
+            assert (await failure(on)).code is Code.UNAVAILABLE
+
+
+async def test_nothing_is_left_of_the_bridge_when_the_channel_is_closed(
+    made: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    async with (
+        back_end(made.shop, client_ca=made.ours) as (_, address),
+        channel(address, MutualTls(*made.shop, made.ours)) as on,
+    ):
+        await call(on)
+        (folder,) = entries(tmp_path)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700, "nobody else may use our identity"
+        await on.aclose()
+        assert entries(tmp_path) == []
 
 
 def test_the_same_on_uvloop(made: Certificates) -> None:
