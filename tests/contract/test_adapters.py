@@ -13,15 +13,18 @@ import pytest
 
 from remixer.adapters import (
     denier,
+    fluentd,
     kubernetesenv,
     listchecker,
     memquota,
     noop,
     opa,
+    otlp,
     prometheus,
     rbac,
     redisquota,
     stdio,
+    zipkin,
 )
 from remixer.adapters.registry import BUILTIN_ADAPTERS
 from remixer.attributes.values import Duration
@@ -102,6 +105,19 @@ _CASES = [
         "opa-remote",
     ),
     _Case(rbac.INFO, rbac.Params(config_store_url="fs://."), "rbac"),
+    # Nobody listens at the port of discard.
+    _Case(fluentd.INFO, fluentd.Params(address="127.0.0.1:9"), "fluentd-away"),
+    _Case(
+        otlp.INFO,
+        otlp.Params(
+            endpoint="http://127.0.0.1:9",
+            protocol=otlp.Protocol.HTTP_PROTOBUF,
+            metrics=(otlp.MetricInfo("metric", kind=otlp.Kind.COUNTER),),
+            trace=otlp.Trace(1.0),
+        ),
+        "otlp-away",
+    ),
+    _Case(zipkin.INFO, zipkin.Params("http://zipkin.test/spans", 1.0), "zipkin-away"),
     _Case(stdio.INFO, stdio.Params(), "stdio"),
     _Case(
         stdio.INFO,

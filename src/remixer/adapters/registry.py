@@ -16,15 +16,18 @@ from typing import Any, Final
 from remixer.adapters import (
     bypass,
     denier,
+    fluentd,
     kubernetesenv,
     listchecker,
     memquota,
     noop,
     opa,
+    otlp,
     prometheus,
     rbac,
     redisquota,
     stdio,
+    zipkin,
 )
 from remixer.sdk import AdapterInfo
 from remixer.templates.registry import PluginFault, PluginSource, installed, load_plugins
@@ -34,15 +37,18 @@ ADAPTER_GROUP: Final = "remixer.adapters"
 BUILTIN_ADAPTERS: Final[tuple[AdapterInfo[Any], ...]] = (
     bypass.INFO,
     denier.INFO,
+    fluentd.INFO,
     kubernetesenv.INFO,
     listchecker.INFO,
     memquota.INFO,
     noop.INFO,
     opa.INFO,
+    otlp.INFO,
     prometheus.INFO,
     rbac.INFO,
     redisquota.INFO,
     stdio.INFO,
+    zipkin.INFO,
 )
 
 
