@@ -315,7 +315,7 @@ async def test_an_error_of_the_back_end_fails_the_call() -> None:
         raise RpcError(Code.RESOURCE_EXHAUSTED, "too much")
 
     async with scripted(check=check) as address, bypass_to(address) as handler:
-        with pytest.raises(RpcFailed, match="RESOURCE_EXHAUSTED: .*too much"):
+        with pytest.raises(RpcFailed, match=r"RESOURCE_EXHAUSTED: .*too much"):
             await handler.check(NOTHING)
 
 
