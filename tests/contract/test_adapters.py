@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from remixer.adapters import (
+    cloudwatch,
     denier,
+    dogstatsd,
     fluentd,
     kubernetesenv,
     listchecker,
@@ -23,11 +25,12 @@ from remixer.adapters import (
     prometheus,
     rbac,
     redisquota,
+    statsd,
     stdio,
     zipkin,
 )
 from remixer.adapters.registry import BUILTIN_ADAPTERS
-from remixer.attributes.values import Duration
+from remixer.attributes.values import Duration, ValueType
 from remixer.foundation.errors import RemixerError
 from remixer.sdk import (
     AdapterInfo,
@@ -68,6 +71,9 @@ class _Case:
         """Instances of templates that the adapter takes."""
         return tuple(each for each in self.instances if each.template in self.info.templates)
 
+
+_INTEGER_METRIC = InstanceType("metric", "metric", {"value": ValueType.INT64})
+_LOG_ENTRY = InstanceType("logentry", "logentry", {"variables[a]": ValueType.STRING})
 
 _CASES = [
     _Case(denier.INFO, denier.Params(), "denier"),
@@ -118,6 +124,36 @@ _CASES = [
         "otlp-away",
     ),
     _Case(zipkin.INFO, zipkin.Params("http://zipkin.test/spans", 1.0), "zipkin-away"),
+    _Case(
+        statsd.INFO,
+        statsd.Params(
+            address="localhost:9",
+            metrics={"metric": statsd.MetricInfo(statsd.MetricType.COUNTER, "{{.a}}")},
+        ),
+        "statsd-away",
+    ),
+    _Case(
+        dogstatsd.INFO,
+        dogstatsd.Params(
+            address="unix:/nowhere/dsd.socket",
+            metrics={"metric": dogstatsd.MetricInfo("m", dogstatsd.MetricType.COUNTER)},
+        ),
+        "dogstatsd-away",
+        (_INTEGER_METRIC,),
+    ),
+    _Case(
+        cloudwatch.INFO,
+        cloudwatch.Params(
+            namespace="Shop",
+            metric_info={"metric": cloudwatch.MetricDatum()},
+            log_group_name="group",
+            log_stream_name="stream",
+            region="eu-west-1",
+            endpoint_url="http://127.0.0.1:9",
+        ),
+        "cloudwatch-away",
+        (_INTEGER_METRIC, _LOG_ENTRY),
+    ),
     _Case(stdio.INFO, stdio.Params(), "stdio"),
     _Case(
         stdio.INFO,
@@ -148,6 +184,10 @@ clusters: [{name: here, cluster: {server: "http://127.0.0.1:1"}}]
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("KUBECONFIG", raising=False)
+    # Neither looked for in files nor asked of the network.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     (tmp_path / "kubeconfig").write_text(_KUBECONFIG)
 
 
@@ -168,8 +208,8 @@ async def _build(harness: AdapterHarness, case: _Case) -> Any:
 def _sample(template: Template) -> Any:
     """An instance with nothing in it but what one of its kind needs."""
     carrier = template.message.carrier
-    values = {"value": "1"} if template.name in {"listentry", "metric"} else {}
-    return carrier(name=template.name, **values)
+    values: dict[str, Any] = {"listentry": {"value": "1"}, "metric": {"value": 1}}
+    return carrier(name=template.name, **values.get(template.name, {}))
 
 
 def _garbage(template: Template) -> Iterator[Any]:

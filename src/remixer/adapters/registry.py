@@ -15,7 +15,9 @@ from typing import Any, Final
 
 from remixer.adapters import (
     bypass,
+    cloudwatch,
     denier,
+    dogstatsd,
     fluentd,
     kubernetesenv,
     listchecker,
@@ -26,6 +28,7 @@ from remixer.adapters import (
     prometheus,
     rbac,
     redisquota,
+    statsd,
     stdio,
     zipkin,
 )
@@ -36,7 +39,9 @@ ADAPTER_GROUP: Final = "remixer.adapters"
 
 BUILTIN_ADAPTERS: Final[tuple[AdapterInfo[Any], ...]] = (
     bypass.INFO,
+    cloudwatch.INFO,
     denier.INFO,
+    dogstatsd.INFO,
     fluentd.INFO,
     kubernetesenv.INFO,
     listchecker.INFO,
@@ -47,6 +52,7 @@ BUILTIN_ADAPTERS: Final[tuple[AdapterInfo[Any], ...]] = (
     prometheus.INFO,
     rbac.INFO,
     redisquota.INFO,
+    statsd.INFO,
     stdio.INFO,
     zipkin.INFO,
 )
