@@ -9,6 +9,7 @@ and certificates that were rotated are found.
 """
 
 import asyncio
+import importlib
 import importlib.util
 import json
 import os
@@ -194,6 +195,9 @@ class KubernetesApi:
         """Load the credentials; nothing is sent; twice is safe. Raises `KubernetesError`."""
         if not kubernetes_is_installed():
             raise KubernetesNotInstalledError
+        # Loading takes a second: requests go on meanwhile.
+        for module in ("kubernetes_asyncio.client.api_client", "kubernetes_asyncio.config"):
+            await asyncio.to_thread(importlib.import_module, module)
         if self._client is None:
             await self._renew()
 

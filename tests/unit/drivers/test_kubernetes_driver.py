@@ -23,7 +23,8 @@ from remixer.drivers.kubernetes import (
     kubernetes_place,
 )
 from remixer.drivers.kubernetes_watch import PAGE_SIZE, Follower, Patience, Watched
-from remixer.foundation.clock import SystemClock
+from remixer.foundation.clock import Clock, SystemClock
+from remixer.testing.clock import VirtualClock
 from remixer.testing.kubernetes_api import PODS, FakeKubernetesApi
 
 _PATIENCE_S = 10.0
@@ -71,14 +72,19 @@ async def _api(fake: FakeKubernetesApi) -> AsyncIterator[KubernetesApi]:
 
 @asynccontextmanager
 async def _following(
-    fake: FakeKubernetesApi, sink: _Names, *, refresh_s: float = 0, watched: Watched = _WATCHED
+    fake: FakeKubernetesApi,
+    sink: _Names,
+    *,
+    refresh_s: float = 0,
+    watched: Watched = _WATCHED,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Follower]:
     async with _api(fake) as api, asyncio.TaskGroup() as group:
         follower = Follower(
             watched,
             api=api,
             sink=sink,
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             refresh_s=refresh_s,
             patience=_HASTY,
             chance=random.Random(4),
@@ -171,13 +177,19 @@ async def test_a_bookmark_saves_a_list() -> None:
 
 
 async def test_a_refresh_finds_what_events_did_not_tell() -> None:
+    clock = VirtualClock()
     async with FakeKubernetesApi() as fake:
         fake.apply(PODS, _pod("a"))
         sink = _Names()
-        async with _following(fake, sink, refresh_s=0.05):
+        async with _following(fake, sink, refresh_s=60, clock=clock):
             await _until(lambda: fake.watching == 1)
+            assert fake.requests[-1][1]["timeoutSeconds"] == "60"
             fake.delete(PODS, _pod("a"), silently=True)
-            await asyncio.sleep(0.05)  # the refresh is a matter of real time here
+            clock.advance(59)
+            fake.drop_watches()
+            await _until(lambda: fake.count(PODS, watch=True) == 2)
+            assert sink.names == {"a"}
+            clock.advance(1)
             fake.drop_watches()
             await _until(lambda: not sink.names)
 
@@ -357,6 +369,23 @@ async def test_outside_of_a_cluster_there_is_no_service_account(
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(KubernetesError, match="in-cluster: Service host/port is not set"):
         await KubernetesApi(in_cluster()).start()
+
+
+async def test_inside_of_a_cluster_the_service_account_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with FakeKubernetesApi(token="of-the-pod") as fake:  # noqa: S106 - a test's
+        fake.apply(PODS, _pod("a"))
+
+        def load(client_configuration: Any) -> None:
+            client_configuration.host = fake.url
+            client_configuration.api_key["BearerToken"] = "Bearer of-the-pod"
+
+        monkeypatch.setattr("kubernetes_asyncio.config.load_incluster_config", load)
+        api = KubernetesApi(in_cluster())
+        await api.start()
+        assert len((await api.get(PODS))["items"]) == 1
+        await api.aclose()
 
 
 def test_the_place_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The Redis client: commands, scripts, credentials from files, rests, missing library."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,7 +30,7 @@ from remixer.testing.valkey import ValkeyNotStartedError, ValkeyProcess
 async def _client(url: str, clock: VirtualClock | None = None) -> AsyncIterator[RedisClient]:
     settings = RedisSettings(parse_redis_address(url), pool_size=2)
     client = RedisClient(settings, clock=clock or VirtualClock())
-    client.start()
+    await client.start()
     yield client
     await client.aclose()
     await client.aclose()
@@ -111,6 +112,46 @@ async def test_after_failures_in_a_row_calls_fail_at_once_and_one_tries(tmp_path
             await client.ping()
 
 
+async def test_callers_that_gave_up_after_a_while_count_as_failures_hasty_ones_do_not(
+    tmp_path: Path,
+) -> None:
+    clock = VirtualClock()
+    with ValkeyProcess(tmp_path) as process:
+        async with _client(process.url, clock) as client:
+            await client.ping()
+            process.freeze()
+            for waited_s, is_resting in ((0.1, False), (1.0, True)):
+                for _ in range(FAILURES_TO_REST):
+                    call = asyncio.ensure_future(client.ping())  # noqa: TID251 - to be cut
+                    for _ in range(10):
+                        await asyncio.sleep(0)
+                    clock.advance(waited_s)
+                    call.cancel()
+                    await asyncio.wait([call])
+                assert client._rest.may_try() is not is_resting
+            process.thaw()
+            clock.advance(LONGEST_REST_S)
+            await client.ping()
+
+
+@pytest.mark.parametrize(
+    "options", ["", "?ca_file=/nowhere/ca", "?certificate_file=/nowhere/c&key_file=/nowhere/k"]
+)
+async def test_tls_with_a_peer_that_has_none_or_without_its_files_is_unavailable(
+    options: str,
+) -> None:
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"+PONG\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with _client(f"rediss://127.0.0.1:{port}{options}") as client:
+        with pytest.raises(RedisUnavailableError, match=f"^rediss://127.0.0.1:{port}: "):
+            await client.ping()
+    server.close()
+
+
 async def test_rests_double_up_to_a_bound() -> None:
     clock = VirtualClock()
     async with _client("unix:///nowhere/v.sock", clock) as client:
@@ -134,18 +175,18 @@ async def test_a_client_that_is_not_started_or_closed_is_unavailable(
     client = RedisClient(settings, clock=VirtualClock())
     with pytest.raises(RedisUnavailableError, match="not started"):
         await client.ping()
-    client.start()
+    await client.start()
     await client.ping()
     await client.aclose()
     with pytest.raises(RedisUnavailableError, match="not started"):
         await client.ping()
 
 
-def test_a_missing_library_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_library_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_driver, "redis_is_installed", lambda: False)
     client = RedisClient(RedisSettings(parse_redis_address("cache")), clock=VirtualClock())
     with pytest.raises(RedisNotInstalledError, match=r"pip install 'remixer\[redis\]'"):
-        client.start()
+        await client.start()
 
 
 def test_settings_show_no_password() -> None:

@@ -130,7 +130,7 @@ async def _build(params: Params, context: HandlerContext, environment: Environme
         pool_size=params.connection_pool_size or _DEFAULT_POOL_SIZE,
     )
     client = RedisClient(settings, clock=environment.clock)
-    client.start()
+    await client.start()
     handler = RedisQuota(params, client=client, clock=environment.clock, name=context.name)
     try:
         await handler.start()

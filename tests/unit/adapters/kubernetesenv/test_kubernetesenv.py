@@ -379,6 +379,24 @@ async def test_changes_are_followed(tmp_path: Path) -> None:
         assert _by_ip(handler, bytes([10, 0, 0, 9])) == {}
 
 
+async def test_a_controller_that_goes_or_is_set_free_is_its_own_root(tmp_path: Path) -> None:
+    pods = [
+        (PODS, _pod(f"p{index}", metadata={"ownerReferences": _owned("ReplicaSet", f"r{index}")}))
+        for index in (1, 2)
+    ]
+    sets = [_object(f"r{index}", ownerReferences=_owned("Deployment", "d")) for index in (1, 2)]
+    async with _running(tmp_path, *pods, *((REPLICA_SETS, each) for each in sets)) as (
+        fake,
+        handler,
+    ):
+        assert _by_uid(handler, "p1.shop")["source_workload_name"] == "d"
+        await _until(lambda: fake.watching >= 3)
+        fake.delete(REPLICA_SETS, sets[0])
+        fake.apply(REPLICA_SETS, _object("r2"))
+        await _until(lambda: _by_uid(handler, "p1.shop")["source_workload_name"] == "r1")
+        await _until(lambda: _by_uid(handler, "p2.shop")["source_workload_name"] == "r2")
+
+
 async def test_an_api_server_that_goes_away_takes_no_knowledge_with_it(tmp_path: Path) -> None:
     async with _running(tmp_path, (PODS, _pod("p"))) as (fake, handler):
         await _until(lambda: fake.watching >= 3)
@@ -556,6 +574,24 @@ async def test_further_clusters_are_followed_as_secrets_come_change_and_go(
             fake.delete(_SECRETS, _secret("s"))
             await _until(lambda: not _by_uid(handler, "west-pod.shop"))
             await _until(lambda: east.watching == west.watching == 0)
+
+
+async def test_a_cluster_is_dropped_with_its_entry_and_with_a_secret_that_went_unseen(
+    tmp_path: Path,
+) -> None:
+    async with FakeKubernetesApi() as east:
+        both = _secret("s", one=east.kubeconfig(), two=east.kubeconfig())
+        async with _running(tmp_path, (_SECRETS, both)) as (fake, handler):
+
+            def names() -> list[str]:
+                return [each.name for each in handler._registry.clusters]
+
+            await _until(lambda: names() == ["one", "two"])
+            fake.apply(_SECRETS, _secret("s", two=east.kubeconfig()))
+            await _until(lambda: names() == ["two"])
+            fake.delete(_SECRETS, both, silently=True)
+            fake.forget_history()
+            await _until(lambda: names() == [])
 
 
 async def test_the_local_cluster_goes_first_and_the_others_by_name(tmp_path: Path) -> None:

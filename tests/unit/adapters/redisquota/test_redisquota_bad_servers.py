@@ -39,7 +39,7 @@ async def _hasty(url: str, clock: VirtualClock) -> AsyncIterator[Handler]:
         parse_redis_address(url), connect_timeout_s=0.02, command_timeout_s=0.03
     )
     client = RedisClient(settings, clock=clock)
-    client.start()
+    await client.start()
     yield Handler(_params(url), client=client, clock=clock, name="h")
     await client.aclose()
 

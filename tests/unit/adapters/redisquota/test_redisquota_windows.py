@@ -84,7 +84,7 @@ async def _handler(
 @asynccontextmanager
 async def _redis(valkey: ValkeyProcess) -> AsyncIterator[RedisClient]:
     client = RedisClient(RedisSettings(parse_redis_address(valkey.url)), clock=VirtualClock())
-    client.start()
+    await client.start()
     yield client
     await client.aclose()
 
