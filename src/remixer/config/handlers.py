@@ -95,7 +95,7 @@ def _adapter(
         return adapter
     if name in kinds.MIXER_ADAPTERS:
         code, message = codes.NOT_SUPPORTED, f"adapter `{name}` is not supported in this version"
-        hint = hint_for("", context.adapters)
+        hint = kinds.successor_hint(name) or hint_for("", context.adapters)
     elif name:
         code, message = codes.UNKNOWN_ADAPTER, f"there is no adapter `{name}`"
         hint = hint_for(name, context.adapters)

@@ -60,3 +60,13 @@ MIXER_TEMPLATES: Final = frozenset(
 CONTROL_PLANE_KINDS: Final = frozenset(
     {"QuotaSpec", "QuotaSpecBinding", "HTTPAPISpec", "HTTPAPISpecBinding"}
 )
+
+OTLP_SUCCEEDS: Final = frozenset({"circonus", "signalfx", "solarwinds", "stackdriver"})
+"""Adapters of vendors' back ends, whose work `otlp` does."""
+
+
+def successor_hint(name: str) -> str:
+    """What to use in place of an adapter that is not there; `""` if nothing is."""
+    if name not in OTLP_SUCCEEDS:
+        return ""
+    return f"Use `otlp`; docs/migration-adapters.md#{name} has its parameters."

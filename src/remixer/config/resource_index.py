@@ -88,4 +88,4 @@ def _unsupported(kind: str) -> tuple[str, str]:
         return message, "Use a built-in or installed adapter with `compiledAdapter`."
     if kind in kinds.MIXER_TEMPLATES:
         return f"template `{kind}` is not supported in this version", ""
-    return f"adapter `{kind}` is not supported in this version", ""
+    return f"adapter `{kind}` is not supported in this version", kinds.successor_hint(kind)
