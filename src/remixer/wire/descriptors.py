@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import Final
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from remixer.foundation.errors import RemixerError
 from remixer.wire.adapter_model import (
@@ -161,11 +161,25 @@ def _read(text: str) -> _Set:
     if not files or not all(each.name for each in files):
         message = "not a FileDescriptorSet: it has no files with names"
         raise DescriptorError(DescriptorFault.NOT_A_SET, message)
+    if not all(map(_is_text, files)):
+        message = "not a FileDescriptorSet: it has names that are not UTF-8"
+        raise DescriptorError(DescriptorFault.NOT_A_SET, message)
     by_name: dict[str, FileDescriptorProto] = {}
     for each in files:
         by_name.setdefault(each.name, each)
     _refuse_loops(by_name)
     return _Set(by_name, schema_of(by_name.values()))
+
+
+def _is_text(message: Message) -> bool:
+    """Whether all texts are texts: protobuf gives one that is not UTF-8 as bytes."""
+    for field, value in message.ListFields():
+        values = value if field.is_repeated else (value,)
+        if field.type == field.TYPE_STRING and not all(isinstance(each, str) for each in values):
+            return False
+        if field.type == field.TYPE_MESSAGE and not all(map(_is_text, values)):
+            return False
+    return True
 
 
 def _refuse_loops(files: Mapping[str, FileDescriptorProto]) -> None:
