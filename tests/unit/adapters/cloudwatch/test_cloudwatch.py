@@ -223,6 +223,14 @@ async def test_an_entry_is_as_long_as_the_service_takes() -> None:
 
 
 @in_virtual_time
+async def test_text_is_not_escaped_as_for_html() -> None:
+    client = _FakeCloudWatch()
+    handler = _handler(client, _params("", logs={ACCESS: LogInfo("{{.a}}")}))
+    handler.report([LogEntry(ACCESS, {"a": "/?a=1&b=<\"'>"})])
+    assert await _flushed(handler, client.events) == ["/?a=1&b=<\"'>"]
+
+
+@in_virtual_time
 async def test_an_empty_message_is_not_sent() -> None:
     client = _FakeCloudWatch()
     handler = _handler(client, _params("", logs={ACCESS: LogInfo("{{.a}}")}))
