@@ -24,7 +24,22 @@ SHOW = (
 
 @pytest.mark.parametrize(
     "command",
-    ["", "serve", "check", "report", "validate", "expr", "expr eval", "demo", "version"],
+    [
+        "",
+        "serve",
+        "check",
+        "report",
+        "validate",
+        "expr",
+        "expr eval",
+        "adapter",
+        "adapter new",
+        "adapter describe",
+        "adapter serve",
+        "adapter list",
+        "demo",
+        "version",
+    ],
 )
 def test_help_of_a_command_imports_nothing_heavy(command: str) -> None:
     shown = subprocess.run(  # noqa: S603 - our own command
