@@ -14,6 +14,18 @@ DEFAULT_VALID_DURATION: Final = Duration(60_000_000_000)
 DEFAULT_VALID_USE_COUNT: Final = 10_000
 
 
+class Provenance(IntEnum):
+    """Where an answer comes from."""
+
+    COMPUTED = 0
+    MEMORY = 1
+    """Remembered by this process."""
+    SHARED = 2
+    """Remembered by a cache that several processes share."""
+    STALE = 3
+    """Remembered, past its end: it stands in for a failure."""
+
+
 class HeaderOperationKind(IntEnum):
     """Numbers are those of `HeaderOperation.Operation`."""
 
@@ -84,8 +96,9 @@ class CheckOutcome:
     valid_use_count: int
     references: frozenset[Reference]
     directive: RouteDirective | None = None
-    quotas: Mapping[str, QuotaOutcome] = field(default_factory=dict)
+    quotas: Mapping[str, QuotaOutcome] = field(default_factory=dict, hash=False)
     decisions: tuple[Decision, ...] = ()
+    provenance: Provenance = Provenance.COMPUTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """The port: `Mixer`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from remixer.attributes.bag import Bag
-from remixer.mixer.outcome import CheckOutcome, ReportOutcome
+from remixer.mixer.outcome import CheckOutcome, QuotaOutcome, ReportOutcome
 from remixer.mixer.request import CheckRequest
 
 
@@ -17,6 +17,14 @@ class Mixer(Protocol):
 
     async def check(self, request: CheckRequest) -> CheckOutcome:
         """Precondition and quotas. Raises `PolicyError` when there is no verdict to give."""
+        ...
+
+    def grant_now(self, request: CheckRequest) -> Mapping[str, QuotaOutcome] | None:
+        """The quotas of a request whose verdict is known to be OK, without waiting; or None."""
+        ...
+
+    async def grant(self, request: CheckRequest) -> Mapping[str, QuotaOutcome]:
+        """The same, waiting."""
         ...
 
     def report(self, bags: Sequence[Bag]) -> ReportOutcome:

@@ -34,3 +34,5 @@ class CheckRequest:
     deduplication_id: str = ""
     """Unique per logical call, equal over its retries; "" means no de-duplication."""
     deadline: Deadline | None = None
+    keeps_answer: bool = False
+    """Whether the asker will use the answer again, as Mixer's clients do and Envoy does not."""

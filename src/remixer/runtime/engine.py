@@ -6,12 +6,13 @@ stepped by hand to its end, which it reaches without suspending because no handl
 waits.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeAlias
 
 from remixer.attributes.bag import Bag, SuppliedBag, TrackedBag
-from remixer.mixer.outcome import CheckOutcome, ReportOutcome
+from remixer.mixer.outcome import CheckOutcome, QuotaOutcome, ReportOutcome
 from remixer.mixer.request import CheckRequest
 from remixer.runtime.check import check
 from remixer.runtime.generation import Generation
@@ -22,6 +23,8 @@ from remixer.runtime.quota import allocate
 from remixer.runtime.report import report
 from remixer.runtime.routes import Route
 from remixer.runtime.stepping import run_to_end
+
+_NewView: TypeAlias = Callable[[], TrackedBag]
 
 
 class Engine:
@@ -56,6 +59,20 @@ class Engine:
             route = generation.routes.route_for(bag)
             return await self._check(generation, route, bag, request)
 
+    def grant_now(self, request: CheckRequest) -> Mapping[str, QuotaOutcome] | None:
+        generation = self._generation
+        bag = TrackedBag(request.bag)
+        route = generation.routes.route_for(bag)
+        if route.generate_may_wait or route.quota_may_wait:
+            return None
+        return run_to_end(self._grant(generation, route, bag, request))
+
+    async def grant(self, request: CheckRequest) -> Mapping[str, QuotaOutcome]:
+        with self._generation as generation:
+            bag = TrackedBag(request.bag)
+            route = generation.routes.route_for(bag)
+            return await self._grant(generation, route, bag, request)
+
     def report(self, bags: Sequence[Bag]) -> ReportOutcome:
         generation = self._generation
         return report(
@@ -70,22 +87,37 @@ class Engine:
         self, generation: Generation, route: Route, bag: TrackedBag, request: CheckRequest
     ) -> CheckOutcome:
         """Finishes without suspending unless the route says that it may wait."""
-        guard, deadline = self._guard, request.deadline
-        new_view: Callable[[], TrackedBag] = partial(TrackedBag, request.bag)
+        deadline = request.deadline
+        new_view: _NewView = partial(TrackedBag, request.bag)
         if route.generators:
-            generated = await generate(route, bag, deadline, guard=guard)
+            generated = await generate(route, bag, deadline, guard=self._guard)
             new_view = Preprocessed(request.bag, generated, bag.references()).view
             bag = SuppliedBag(bag, generated)
             route = generation.routes.route_for(bag)
-        outcome = await check(route, bag, deadline, guard=guard, metrics=self._metrics)
+        outcome = await check(route, bag, deadline, guard=self._guard, metrics=self._metrics)
         if not request.quotas or not outcome.status.is_ok:
             return outcome
-        quotas = await allocate(
+        quotas = await self._allocate(generation, new_view, request)
+        return replace(outcome, quotas=quotas) if quotas else outcome
+
+    async def _grant(
+        self, generation: Generation, route: Route, bag: TrackedBag, request: CheckRequest
+    ) -> Mapping[str, QuotaOutcome]:
+        """The quotas alone; as `_check` about suspending."""
+        new_view: _NewView = partial(TrackedBag, request.bag)
+        if route.generators:
+            generated = await generate(route, bag, request.deadline, guard=self._guard)
+            new_view = Preprocessed(request.bag, generated, bag.references()).view
+        return await self._allocate(generation, new_view, request)
+
+    async def _allocate(
+        self, generation: Generation, new_view: _NewView, request: CheckRequest
+    ) -> Mapping[str, QuotaOutcome]:
+        return await allocate(
             generation.routes,
             new_view,
             request.quotas,
             request.deduplication_id,
-            deadline,
-            guard=guard,
+            request.deadline,
+            guard=self._guard,
         )
-        return replace(outcome, quotas=quotas) if quotas else outcome

@@ -1,0 +1,1 @@
+"""Mixers around a Mixer: caches that answer for it, and for it while it cannot."""

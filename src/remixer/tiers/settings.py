@@ -1,0 +1,26 @@
+"""What an operator decides of the cache of answers, with safe defaults."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """Bounds and times. Seconds."""
+
+    max_entries: int = 100_000
+    max_bytes: int = 64 << 20
+    """Of keys and entries; answers that entries share come on top."""
+    max_age_s: float = 3_600.0
+    """No answer is used longer, whatever its adapters allow."""
+    stale_for_s: float = 300.0
+    """How long past its end an answer may stand in for a failure; 0 for never."""
+    refresh_at: float = 0.8
+    """An answer in demand is renewed after this part of its life; 1 for never."""
+    jitter: float = 0.1
+    """An answer ends earlier by up to this part of its life, so that not all end together."""
+    max_refreshes: int = 64
+    """Renewals under way at once."""
+    max_shapes: int = 64
+    """Per place. More are not remembered: each costs a try at every look-up that misses."""
+    max_places: int = 10_000
+    """Pairs of direction and namespace."""
