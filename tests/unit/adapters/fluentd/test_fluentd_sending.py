@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pytest
 
 from remixer.adapters.fluentd import INFO, FluentdHandler, Params
 from remixer.attributes.values import Duration, Timestamp
+from remixer.drivers import forward_protocol
 from remixer.sdk import OutboxFullError
 from remixer.templates.instances import LogEntry
 from remixer.testing.adapters import AdapterHarness, RejectedParamsError
@@ -354,3 +356,17 @@ async def test_parameters_that_cannot_work_are_refused(params: Params, path: str
         with pytest.raises(RejectedParamsError) as caught:
             await harness.build(INFO, params)
         assert [each.path for each in caught.value.problems] == [path]
+
+
+async def test_a_missing_msgpack_is_told_with_the_extra_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(forward_protocol, "_PACKAGE", "no_such_package")
+    async with AdapterHarness() as harness:
+        with pytest.raises(RejectedParamsError) as caught:
+            await harness.build(INFO, Params())
+    (problem,) = caught.value.problems
+    assert problem.hint == "Run pip install 'remixer[fluentd]'."
+    monkeypatch.setitem(sys.modules, "msgpack", None)
+    with pytest.raises(forward_protocol.MsgpackMissingError, match=r"'remixer\[fluentd\]'"):
+        forward_protocol.ForwardCodec()

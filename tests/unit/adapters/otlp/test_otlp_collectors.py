@@ -375,3 +375,82 @@ async def test_a_missing_sdk_is_told_with_the_extra_that_brings_it(
     assert not otlp_driver.is_otlp_installed()
     with pytest.raises(otlp_driver.OtlpMissingError, match=r"pip install 'remixer\[otlp\]'"):
         await otlp_driver.open_otlp(otlp_driver.OtlpSettings("localhost:4317", over_http=False))
+
+
+# ---------------------------------------------------------------- the client
+
+
+async def test_an_http_collector_may_ask_for_a_pause(http_collector: Any) -> None:
+    async def busy(_request: Any) -> web.Response:
+        return web.Response(status=429, headers={"Retry-After": "7"})
+
+    http_collector.manners = busy
+    settings = otlp_driver.OtlpSettings(http_collector.endpoint, over_http=True)
+    client = await otlp_driver.open_otlp(settings)
+    with pytest.raises(otlp_driver.OtlpError, match="status 429") as caught:
+        await client.send_logs([])
+    await client.aclose()
+    assert (caught.value.can_retry, caught.value.after_s) == (True, 7)
+
+
+async def test_records_that_cannot_be_encoded_are_refused_for_good(collector: Any) -> None:
+    settings = otlp_driver.OtlpSettings(collector.endpoint, over_http=collector.over_http)
+    client = await otlp_driver.open_otlp(settings)
+    broken: Any = [object()]
+    with pytest.raises(otlp_driver.OtlpError, match="cannot be encoded") as caught:
+        await client.send_spans(broken)
+    await client.aclose()
+    assert not caught.value.can_retry
+
+
+async def test_a_header_file_that_is_missing_may_come_back(collector: Any) -> None:
+    settings = otlp_driver.OtlpSettings(
+        collector.endpoint, over_http=collector.over_http, header_files={"a": "/missing"}
+    )
+    client = await otlp_driver.open_otlp(settings)
+    with pytest.raises(otlp_driver.OtlpError, match="No such file") as caught:
+        await client.send_logs([])
+    await client.aclose()
+    assert caught.value.can_retry
+
+
+async def test_a_closed_http_client_opens_no_connection(http_collector: Any) -> None:
+    settings = otlp_driver.OtlpSettings(http_collector.endpoint, over_http=True)
+    client = await otlp_driver.open_otlp(settings)
+    await client.aclose()
+    await client.aclose()
+    with pytest.raises(otlp_driver.OtlpError, match="closed"):
+        await client.send_logs([])
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+async def test_files_of_certificates_that_are_missing_fail_the_build(protocol: Protocol) -> None:
+    params = Params(
+        "https://localhost:1" if protocol is Protocol.HTTP_PROTOBUF else "localhost:1",
+        protocol,
+        tls=Tls(ca_certificates="/missing.pem"),
+    )
+    async with AdapterHarness() as harness:
+        with pytest.raises(OSError, match="No such file"):
+            await harness.build(INFO, params)
+
+
+async def test_a_client_certificate_is_shown(tmp_path: Path) -> None:
+    certificate, key = _certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(certificate, key)
+
+    async def take(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/v1/logs", take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "localhost", 0, ssl_context=context).start()
+    endpoint = f"https://localhost:{runner.addresses[0][1]}"
+    for tls, sent in ((Tls(certificate, certificate, key), 1), (Tls(certificate), 0)):
+        handler = await _log_over_tls(endpoint, Protocol.HTTP_PROTOBUF, tls)
+        assert handler.log_outbox.sent == sent
+    await runner.cleanup()
