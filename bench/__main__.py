@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from bench import bodies, h2load, servers, transport
+from bench import bodies, h2load, out_of_process, servers, transport
 from bench.in_process import Row, engine_rows, expression_rows
 from bench.measure import Figure
 
@@ -37,6 +37,8 @@ def main() -> int:
         rows += expression_rows()
         progress.update(task, description="engine, in process")
         rows += engine_rows()
+        progress.update(task, description="out-of-process checks")
+        rows += out_of_process.rows()
         if h2load.is_installed():
             for name, *arguments in _SERVERS:
                 progress.update(task, description=f"over gRPC: {name}")
