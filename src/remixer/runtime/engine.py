@@ -6,7 +6,7 @@ stepped by hand to its end, which it reaches without suspending because no handl
 waits.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
@@ -72,6 +72,11 @@ class Engine:
             bag = TrackedBag(request.bag)
             route = generation.routes.route_for(bag)
             return await self._grant(generation, route, bag, request)
+
+    def place_of(self, bag: Bag) -> tuple[Hashable, object]:
+        """Whose rules decide a request, and their stamp: see `RouteStamp`."""
+        route = self._generation.routes.route_for(bag)
+        return route.name, route.stamp
 
     def report(self, bags: Sequence[Bag]) -> ReportOutcome:
         generation = self._generation

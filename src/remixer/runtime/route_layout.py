@@ -16,6 +16,7 @@ from remixer.runtime.routes import (
     Output,
     QuotaStep,
     Route,
+    RouteStamp,
     RouteTable,
     Step,
     Target,
@@ -32,16 +33,24 @@ def build_routes(snapshot: Snapshot, handlers: Mapping[str, Callee]) -> RouteTab
     for rule in snapshot.rules:
         rules.setdefault(rule.namespace, []).append(rule)
     layout = _Layout(handlers)
-    mesh_wide = layout.route(rules.pop(snapshot.default_namespace, []))
+    shared_rules = rules.pop(snapshot.default_namespace, [])
+    shared_parts = _parts(shared_rules, handlers)
+    mesh_wide = replace(layout.route(shared_rules), stamp=RouteStamp(*shared_parts))
     by_namespace = {
-        namespace: _joined(mesh_wide, layout.route(own)) for namespace, own in rules.items()
+        namespace: replace(
+            _joined(mesh_wide, layout.route(own)),
+            name=namespace,
+            stamp=RouteStamp(*shared_parts, *_parts(own, handlers)),
+        )
+        for namespace, own in rules.items()
     }
     every = (mesh_wide, *by_namespace.values())
     any_check = any(route.check_may_wait for route in every)
     any_quota = any(route.quota_may_wait for route in every)
+    of_all = RouteStamp(*_parts(snapshot.rules, handlers))
 
     def finished(route: Route) -> Route:
-        return _after_generators(route, any_check=any_check, any_quota=any_quota)
+        return _after_generators(route, any_check=any_check, any_quota=any_quota, of_all=of_all)
 
     return RouteTable(
         default=finished(mesh_wide),
@@ -49,7 +58,18 @@ def build_routes(snapshot: Snapshot, handlers: Mapping[str, Callee]) -> RouteTab
     )
 
 
-def _after_generators(route: Route, *, any_check: bool, any_quota: bool) -> Route:
+def _parts(rules: Iterable[RuleConfig], handlers: Mapping[str, Callee]) -> tuple[object, ...]:
+    """All that decides how these rules answer: themselves, and the handlers that are alive."""
+    return tuple(
+        part
+        for rule in rules
+        for part in (rule, *(handlers.get(action.handler.name) for action in rule.actions))
+    )
+
+
+def _after_generators(
+    route: Route, *, any_check: bool, any_quota: bool, of_all: RouteStamp
+) -> Route:
     """`route`, knowing that its generators come first and may send a request to another one."""
     if not route.generators:
         return route
@@ -64,6 +84,7 @@ def _after_generators(route: Route, *, any_check: bool, any_quota: bool) -> Rout
         route,
         check_may_wait=route.generate_may_wait or route.check_may_wait or (may_move and any_check),
         quota_may_wait=route.quota_may_wait or (may_move and any_quota),
+        stamp=of_all if may_move else route.stamp,
     )
 
 

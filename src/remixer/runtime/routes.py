@@ -72,10 +72,34 @@ class HeaderStep:
     response: tuple[HeaderOperationConfig, ...]
 
 
+class RouteStamp:
+    """What a route was made of: equal stamps mean that requests are answered alike.
+
+    Parts are compared by identity, because resolving hands out the same objects for what no change
+    has touched.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, *parts: object) -> None:
+        self._parts = parts
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RouteStamp) and (
+            len(self._parts) == len(other._parts)
+            and all(own is its for own, its in zip(self._parts, other._parts, strict=True))
+        )
+
+    __hash__ = None  # type: ignore[assignment] # only ever compared
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """All that applies to requests of one namespace."""
 
+    name: str = ""
+    """The namespace; "" for those without rules of their own."""
+    stamp: RouteStamp = field(default_factory=RouteStamp)
     generators: tuple[GeneratorStep, ...] = ()
     check: tuple[CheckStep, ...] = ()
     quota: Mapping[str, tuple[QuotaStep, ...]] = field(default_factory=dict)
@@ -95,7 +119,7 @@ class RouteTable:
     default: Route = field(default_factory=Route)
     by_namespace: Mapping[str, Route] = field(default_factory=dict)
 
-    def route_for(self, bag: TrackedBag) -> Route:
+    def route_for(self, bag: Bag) -> Route:
         """The route of a request; what is read here counts as read.
 
         Source: `context.reporter.kind` (absent or not a string: inbound) picks

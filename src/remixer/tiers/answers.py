@@ -143,7 +143,8 @@ class Answers:
 
     def _place(self, name: Hashable, stamp: object) -> Place:
         known = self._places.get(name)
-        if known is not None and known.stamp == stamp:
+        if known is not None and (known.stamp is stamp or known.stamp == stamp):
+            known.stamp = stamp  # equal ones need not be compared again
             return known
         if known is None and len(self._places) >= self._settings.max_places:
             del self._places[next(iter(self._places))]

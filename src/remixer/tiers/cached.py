@@ -36,12 +36,12 @@ _log: Final = event_log(__name__)
 class Policies(Protocol):
     """What chooses the rules of a request, and which rules those are now."""
 
-    def place_of(self, bag: Bag) -> Hashable:
-        """Equal for requests that the same rules decide."""
-        ...
+    def place_of(self, bag: Bag) -> tuple[Hashable, object]:
+        """The place of a request, and its stamp.
 
-    def stamp_of(self, place: Hashable) -> object:
-        """Another one as soon as these rules may answer otherwise; None: remember nothing."""
+        The place is equal for requests that the same rules decide. The stamp is another one as
+        soon as these rules may answer otherwise; None: remember nothing.
+        """
         ...
 
 
@@ -153,8 +153,7 @@ class CachedMixer:
 
     def _find(self, request: CheckRequest) -> Found | None:
         """None if the answer must not be remembered."""
-        place = self._policies.place_of(request.bag)
-        stamp = self._policies.stamp_of(place)
+        place, stamp = self._policies.place_of(request.bag)
         if stamp is None:
             return None
         now_s = self._clock.monotonic_s()
