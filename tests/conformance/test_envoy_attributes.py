@@ -1,6 +1,7 @@
 """Every row of what Envoy's messages say, as Mixer's attributes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from remixer.frontends.envoy.access_log.codec import StreamDecoder
 from remixer.frontends.envoy.access_log.response_flags import SHORT_CODES
 from remixer.frontends.envoy.ext_authz.attributes import CHECK_ATTRIBUTES
 from remixer.frontends.envoy.ext_authz.codec import decode_check
+from remixer.frontends.envoy.forwarded import ForwardedReader
+from remixer.transport.peer_trust import PeerTrust
+from remixer.transport.port import Peer
 from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import ResponseFlags
 from remixer.wire._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest
@@ -90,8 +94,14 @@ def _assert_attributes(bag: Bag, case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", _CHECK_CASES, ids=_note)
 def test_check_request_says(case: dict[str, Any]) -> None:
     request = ParseDict({"attributes": case["message"]}, CheckRequest())
-    bag = decode_check(request.SerializeToString(), VOCABULARY).bag
+    bag = decode_check(request.SerializeToString(), VOCABULARY, _read_forwarded(case)).bag
     _assert_attributes(bag, case)
+
+
+def _read_forwarded(case: dict[str, Any]) -> Callable[[str], Mapping[str, str]]:
+    """As for a proxy that the case calls trusted, or for any other."""
+    trust = PeerTrust.of(["10.0.0.0/8"] if case.get("trusted") else [])
+    return partial(ForwardedReader(trust=trust).read, peer=Peer("ipv4:10.1.1.1:4711"))
 
 
 @pytest.mark.parametrize("case", _LOG_CASES, ids=_note)

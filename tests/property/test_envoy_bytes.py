@@ -1,12 +1,13 @@
 """Whatever bytes come from Envoy's side, nothing but the documented error is raised."""
 
+from base64 import b64encode
 from contextlib import suppress
 
 from google.protobuf.struct_pb2 import Struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remixer.attributes.bag import Bag, TrackedBag
+from remixer.attributes.bag import Bag, TrackedBag, plain_bag
 from remixer.attributes.values import ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.errors import InvalidRequestError
@@ -14,8 +15,12 @@ from remixer.frontends.envoy.access_log.codec import StreamDecoder
 from remixer.frontends.envoy.decision_metadata import CheckRecord
 from remixer.frontends.envoy.ext_authz.attributes import CHECK_ATTRIBUTES
 from remixer.frontends.envoy.ext_authz.codec import decode_check
+from remixer.frontends.envoy.forwarded import ACCEPTED, ForwardedReader, accepted
+from remixer.transport.peer_trust import PeerTrust
+from remixer.transport.port import Peer
 from remixer.wire._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest
+from remixer.wire.forwarded import encode_forwarded
 
 _TYPES = [type_ for type_ in ValueType if type_ is not ValueType.VALUE_TYPE_UNSPECIFIED]
 _INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -127,3 +132,27 @@ def test_any_metadata_is_a_check_record(struct: Struct) -> None:
     record = CheckRecord({"envoy.filters.http.ext_authz": struct})
     if record.error_code() is None:
         assert record.error_message() is None
+
+
+_TRUST = PeerTrust.of(["unix"])
+_HEADERS = (
+    st.text(max_size=100)
+    | st.binary(max_size=100).map(lambda content: b64encode(content).decode())
+    | st.dictionaries(
+        st.sampled_from(sorted(ACCEPTED)) | st.text(st.characters(codec="utf-8")),
+        st.text(st.characters(codec="utf-8")) | st.integers(-(2**63), 2**63 - 1) | st.binary(),
+    ).map(lambda found: encode_forwarded(plain_bag(found)))
+)
+
+
+@given(_HEADERS)
+def test_any_forwarded_header_gives_accepted_text_or_nothing(header: str) -> None:
+    found = ForwardedReader(trust=_TRUST).read(header, Peer("unix:"))
+    assert found.keys() <= ACCEPTED
+    assert all(isinstance(value, str) and value for value in found.values())
+
+
+@given(st.dictionaries(st.sampled_from(sorted(ACCEPTED)), st.text(st.characters(codec="utf-8"))))
+def test_accepted_attributes_come_back_as_they_were_sent(sent: dict[str, str]) -> None:
+    header = encode_forwarded(plain_bag(dict(sent)))
+    assert accepted(header) == {name: value for name, value in sent.items() if value}

@@ -61,6 +61,7 @@ class RuntimeMetrics:
         self._dropped = Family(Counter, width=1)
         self._connections_ended = Family(Counter, width=1)
         self._calls_refused = Family(Counter, width=1)
+        self._forwarded = Family(Counter, width=1)
         self._gauges: dict[str, tuple[str, Mapping[str, int]]] = {}
         self._registry = _registry(_RuntimeCollector(self))
         self.config_loaded(ConfigCounts())
@@ -124,6 +125,10 @@ class RuntimeMetrics:
         """Calls that our own transport ended for their peer's fault."""
         self._calls_refused.of(cause).add(count)
 
+    def forwarded_attributes(self, *, result: str) -> None:
+        """A request had the header `x-istio-attributes`. `result`: a constant word."""
+        self._forwarded.of(result).add()
+
     def _set(self, name: str, value: int) -> None:
         self._gauges[name] = ("", {"": value})
 
@@ -177,6 +182,12 @@ class RuntimeMetrics:
             "Calls that the transport ended for their client's fault, by cause",
             ("cause",),
             ((labels, each.value) for labels, each in self._calls_refused),
+        )
+        yield _counters(
+            "remixer_forwarded_attributes_total",
+            "Headers x-istio-attributes, by what became of them",
+            ("result",),
+            ((labels, each.value) for labels, each in self._forwarded),
         )
         for name, (label, values) in self._gauges.items():
             yield _gauge(name, label, values)

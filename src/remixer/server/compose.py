@@ -26,6 +26,7 @@ from remixer.foundation.errors import InternalError
 from remixer.foundation.log import event_log
 from remixer.frontends.envoy.access_log import access_log_methods
 from remixer.frontends.envoy.ext_authz import ext_authz_methods
+from remixer.frontends.envoy.forwarded import ForwardedReader
 from remixer.frontends.grpc_health import HealthBoard, health_methods
 from remixer.frontends.grpc_reflection import reflection_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
@@ -44,6 +45,7 @@ from remixer.server.task_home import TaskHome
 from remixer.transport.grpcio_server import grpcio_servers
 from remixer.transport.observed import observed
 from remixer.transport.own_server import own_servers
+from remixer.transport.peer_trust import PeerTrust
 from remixer.transport.port import GrpcServer, GrpcServerFactory, Method
 
 _log: Final = event_log(__name__)
@@ -187,9 +189,15 @@ class RemixerServer:
     def _methods(self) -> tuple[Method, ...]:
         return (
             *mixer_v1_methods(self.engine, self._clock),
-            *ext_authz_methods(self.engine, vocabulary=self._vocabulary),
+            *ext_authz_methods(
+                self.engine, vocabulary=self._vocabulary, forwarded=self._forwarded_reader()
+            ),
             *access_log_methods(self.engine, vocabulary=self._vocabulary),
         )
+
+    def _forwarded_reader(self) -> ForwardedReader:
+        trust = PeerTrust.of(self._settings.trust_forwarded_attributes_from)
+        return ForwardedReader(trust=trust, observer=self.metrics)
 
     def _vocabulary(self) -> Vocabulary:
         return self.engine.generation.snapshot.vocabulary

@@ -7,6 +7,11 @@ from typing import Final, Generic, TypeVar
 
 from remixer.foundation.durations import parse_duration
 from remixer.transport.addresses import TcpAddress, UnixAddress, parse_address
+from remixer.transport.peer_trust import WANTED as PEERS_WANTED
+from remixer.transport.peer_trust import PeerTrust
+
+_MOST_TRUSTED: Final = 256
+"""Arbitrary; each is compared for every request with the header."""
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
@@ -127,6 +132,25 @@ ADDRESSES: Final = Form(
     _addresses,
     ",".join,
 )
+
+
+def _trusted_peers(texts: tuple[str, ...]) -> tuple[str, ...]:
+    found = tuple(each.strip() for whole in texts for each in whole.split(",") if each.strip())
+    if len(found) > _MOST_TRUSTED:
+        message = f"{len(found)} entries; at most {_MOST_TRUSTED} are possible"
+        raise ValueError(message)
+    PeerTrust.of(found)
+    return found
+
+
+TRUSTED_PEERS: Final = Form(
+    "NETWORK|spiffe://…|unix",
+    f"{PEERS_WANTED}; several as a list, with commas, or by repeating the flag",
+    _trusted_peers,
+    ",".join,
+)
+LISTS: Final = (ADDRESSES.parse, TRUSTED_PEERS.parse)
+"""Of settings that take several values."""
 
 
 def fixed_place(address: str) -> str | None:

@@ -126,6 +126,11 @@ class Settings:
         about="With it, clients must show a certificate of these authorities.",
         mixer=("caCertFile",),
     )
+    trust_forwarded_attributes_from: tuple[str, ...] = _setting(
+        forms.TRUSTED_PEERS,
+        (),
+        about="Envoys whose clients' `x-istio-attributes` count; without it, nobody's.",
+    )
     max_message_bytes: int = _setting(
         forms.whole_number(least=1, most=_MOST_MESSAGE_BYTES),
         1_048_576,
@@ -278,7 +283,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
 
 def _last_if_single(given: Given, form: forms.Form[object]) -> tuple[str, ...]:
     """A repeated flag of a single value: the last counts, so that a wrapper's can be overruled."""
-    is_list = form.parse is forms.ADDRESSES.parse
+    is_list = form.parse in forms.LISTS
     is_flag = given.location.file.startswith("--")
     return given.texts[-1:] if is_flag and not is_list else given.texts
 

@@ -13,6 +13,7 @@ name, for allowed and for denied requests alike::
 | `valid_duration_s`, `valid_use_count` | how long and how often the answer holds |
 | `quotas` | per quota name: `granted`, `valid_duration_s` |
 | `response_headers_to_remove` | removals that ext_authz itself cannot carry out |
+| `forwarded` | per attribute: what counted of `x-istio-attributes`, for the report |
 
 The access log turns it back into `check.error_code` and `check.error_message`. A filter inside
 Envoy that answers from a cache of its own says so with `cache_hit` and `quota_cache_hit`.
@@ -24,7 +25,13 @@ from typing import Final
 from google.protobuf.struct_pb2 import Struct
 
 from remixer.foundation.status import Status, code_name
-from remixer.frontends.envoy.structs import bool_field, number_field, text_field
+from remixer.frontends.envoy.structs import (
+    bool_field,
+    number_field,
+    scalar_texts,
+    struct_field,
+    text_field,
+)
 from remixer.mixer.outcome import Decision, QuotaOutcome
 from remixer.wire.text import encodable
 
@@ -78,6 +85,14 @@ def write_unremovable(struct: Struct, names: Iterable[str]) -> None:
         removals.add().string_value = name
 
 
+def write_forwarded(struct: Struct, attributes: Mapping[str, str]) -> None:
+    if not attributes:
+        return
+    fields = struct.fields["forwarded"].struct_value.fields
+    for name, value in attributes.items():
+        fields[name].string_value = value
+
+
 class CheckRecord:
     """What the metadata of a stream says of its Check; all None if there was none."""
 
@@ -101,6 +116,11 @@ class CheckRecord:
             return None
         message = text_field(self._struct, "message")
         return f"{code_name(code)}:{message}" if message else code_name(code)
+
+    def forwarded(self) -> Mapping[str, str]:
+        """Attributes that the check took from `x-istio-attributes`, by name."""
+        found = struct_field(self._struct, "forwarded")
+        return {} if found is None else scalar_texts(found)
 
     def is_cache_hit(self) -> bool | None:
         return bool_field(self._struct, "cache_hit")

@@ -4,7 +4,7 @@ Envoy tells who it is only in the first message of a stream, and a TCP connectio
 totals: so the decoder of a stream keeps both.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -15,9 +15,11 @@ from remixer.foundation.errors import InvalidRequestError
 from remixer.frontends.envoy.access_log.attributes import HTTP_ATTRIBUTES, TCP_ATTRIBUTES
 from remixer.frontends.envoy.access_log.entry import HttpEntry, Reporter, TcpEntry
 from remixer.frontends.envoy.access_log.traffic import TrafficLedger
+from remixer.frontends.envoy.decision_metadata import CheckRecord
 from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import Node
 from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import (
+    AccessLogCommon,
     AccessLogType,
     HTTPAccessLogEntry,
     TCPAccessLogEntry,
@@ -76,7 +78,7 @@ class StreamDecoder:
         return MessageBag(
             HttpEntry(common, self._reporter, request=entry.request, response=entry.response),
             table=HTTP_ATTRIBUTES,
-            static=common.custom_tags,
+            static=_static_attributes(common),
             metadata=common.metadata.filter_metadata,
             vocabulary=vocabulary,
         )
@@ -97,3 +99,9 @@ class StreamDecoder:
             metadata=common.metadata.filter_metadata,
             vocabulary=vocabulary,
         )
+
+
+def _static_attributes(common: AccessLogCommon) -> Mapping[str, str]:
+    """Custom tags, and above them what the check took from the request's `x-istio-attributes`."""
+    forwarded = CheckRecord(common.metadata.filter_metadata).forwarded()
+    return {**common.custom_tags, **forwarded} if forwarded else common.custom_tags

@@ -10,6 +10,7 @@ from remixer.frontends.envoy.access_log.clusters import ServiceName, service_of
 from remixer.frontends.envoy.access_log.traffic import Traffic
 from remixer.frontends.envoy.decision_metadata import CheckRecord
 from remixer.frontends.envoy.fields import int64, namespace_of, principal
+from remixer.frontends.envoy.forwarded import HEADER as FORWARDED_HEADER
 from remixer.frontends.envoy.jwt import JwtClaims
 from remixer.frontends.envoy.query import query_params
 from remixer.frontends.envoy.structs import string_map, struct_field, text_field
@@ -112,6 +113,8 @@ class HttpEntry(LogEntry):
         response: HTTPResponseProperties,
     ) -> None:
         super().__init__(common, reporter)
+        # Of the mesh, not of the request: `forwarded` in the check's metadata has what counts.
+        request.request_headers.pop(FORWARDED_HEADER, None)
         self.request = request
         self.response = response
 

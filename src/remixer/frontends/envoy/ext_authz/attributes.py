@@ -18,6 +18,7 @@ from remixer.frontends.envoy.fields import (
     principal,
     timestamp,
 )
+from remixer.frontends.envoy.forwarded import HEADER as FORWARDED_HEADER
 from remixer.frontends.envoy.headers import MessageStringMap, raw_header_map
 from remixer.frontends.envoy.jwt import JwtClaims
 from remixer.frontends.envoy.message_bag import AttributeTable
@@ -31,7 +32,8 @@ class CheckMessage:
     def __init__(self, context: AttributeContext) -> None:
         self.context = context
         self.http = context.request.http if context.request.HasField("http") else None
-        self.headers = _all_headers(self.http)
+        self.headers, self.forwarded = _headers_and_forwarded(self.http)
+        """All but `x-istio-attributes`, which stands apart; None if it was not sent."""
 
     @cached_property
     def query(self) -> PlainStringMap:
@@ -46,13 +48,18 @@ class CheckMessage:
         return principal(self.context.source.principal)
 
 
-def _all_headers(http: AttributeContext.HttpRequest | None) -> StringMap:
-    """All request headers, lower case, pseudo-headers included."""
+def _headers_and_forwarded(
+    http: AttributeContext.HttpRequest | None,
+) -> tuple[StringMap, str | None]:
+    """All request headers, lower case, pseudo-headers included, without the one apart."""
     if http is None:
-        return EMPTY_STRING_MAP
+        return EMPTY_STRING_MAP, None
     if http.HasField("header_map"):
-        return raw_header_map(http.header_map.headers)
-    return MessageStringMap(http.headers)
+        headers = raw_header_map(http.header_map.headers)
+        return headers, headers.pop(FORWARDED_HEADER, None)
+    if FORWARDED_HEADER in http.headers:
+        return MessageStringMap(http.headers), http.headers.pop(FORWARDED_HEADER)
+    return MessageStringMap(http.headers), None
 
 
 def _destination_labels(message: CheckMessage) -> StringMap | None:

@@ -4,7 +4,7 @@ Envoy's rules for the answer: code 0 passes the request; any other code denies i
 403 unless `denied_response` says otherwise, so we always say it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -25,6 +25,8 @@ from remixer.frontends.envoy.ext_authz.header_mutations import (
     response_mutations,
 )
 from remixer.frontends.envoy.ext_authz.verdict import Verdict, verdict_of
+from remixer.frontends.envoy.fields import namespace_of
+from remixer.frontends.envoy.forwarded import HEADER as FORWARDED_HEADER
 from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.frontends.envoy.structs import scalar_texts
 from remixer.mixer.outcome import CheckOutcome, Decision, RouteDirective
@@ -61,25 +63,55 @@ class DecodedCheck:
     headers: StringMap | None
     """Request headers; None for a TCP connection."""
     deduplication_id: str
+    forwarded: Mapping[str, str] | None = None
+    """What counts of `x-istio-attributes`; None if the request has no such header."""
 
 
-def decode_check(message: bytes, vocabulary: Vocabulary) -> DecodedCheck:
-    """Raises `InvalidRequestError` if `message` is no CheckRequest."""
+def _nothing(_header: str) -> Mapping[str, str]:
+    return {}
+
+
+def decode_check(
+    message: bytes,
+    vocabulary: Vocabulary,
+    read_forwarded: Callable[[str], Mapping[str, str]] = _nothing,
+) -> DecodedCheck:
+    """Raises `InvalidRequestError` if `message` is no CheckRequest.
+
+    `read_forwarded` gives the attributes that count of a header `x-istio-attributes`.
+    """
     try:
         context = CheckRequest.FromString(message).attributes
     except DecodeError as error:
         text = f"not an envoy.service.auth.v3.CheckRequest: {error}"
         raise InvalidRequestError(text) from error
     parts = CheckMessage(context)
+    forwarded = _forwarded_attributes(parts, read_forwarded)
+    static = _static_attributes(context)
     bag = MessageBag(
         parts,
         table=CHECK_ATTRIBUTES,
-        static=_static_attributes(context),
+        static={**static, **forwarded} if forwarded else static,
         metadata=context.metadata_context.filter_metadata,
         vocabulary=vocabulary,
     )
     headers = None if parts.http is None else parts.headers
-    return DecodedCheck(bag, headers, _deduplication_id(parts))
+    return DecodedCheck(bag, headers, _deduplication_id(parts), forwarded)
+
+
+def _forwarded_attributes(
+    parts: CheckMessage, read: Callable[[str], Mapping[str, str]]
+) -> Mapping[str, str] | None:
+    """They win over static and derived attributes, as in Mixer's client.
+
+    But not over the namespace that a client certificate proves: that client believed the header.
+    """
+    if parts.forwarded is None:
+        return None
+    found = dict(read(parts.forwarded))
+    if namespace_of(parts.source_principal) is not None:
+        found.pop("source.namespace", None)
+    return found
 
 
 def _static_attributes(context: AttributeContext) -> Mapping[str, str]:
@@ -102,8 +134,12 @@ def _deduplication_id(parts: CheckMessage) -> str:
     return f"{request_id[:_REQUEST_ID_CHARACTERS]}/{parts.http.id}"
 
 
-def encode_outcome(outcome: CheckOutcome, headers: StringMap | None) -> bytes:
-    """A CheckResponse. `headers`: those of the request.
+def encode_outcome(
+    outcome: CheckOutcome,
+    headers: StringMap | None,
+    forwarded: Mapping[str, str] | None = None,
+) -> bytes:
+    """A CheckResponse. `headers`, `forwarded`: those of the request, as decoded.
 
     Raises `PolicyError` if the outcome holds no verdict.
     """
@@ -116,7 +152,10 @@ def encode_outcome(outcome: CheckOutcome, headers: StringMap | None) -> bytes:
         removals = _write_denial(response, verdict.status, directive)
     else:
         removals = _write_ok(response, directive, headers)
+        if forwarded is not None:
+            response.ok_response.headers_to_remove.append(FORWARDED_HEADER)
     _write_metadata(response.dynamic_metadata, verdict, outcome)
+    decision_metadata.write_forwarded(response.dynamic_metadata, forwarded or {})
     decision_metadata.write_unremovable(response.dynamic_metadata, removals)
     return response.SerializeToString()
 
@@ -133,23 +172,36 @@ class OutcomeEncoder:
     def __init__(self) -> None:
         self._plain = lru_cache(maxsize=_MOST_KEPT_ANSWERS)(_plain_answer)
 
-    def encode(self, outcome: CheckOutcome, headers: StringMap | None) -> bytes:
+    def encode(
+        self,
+        outcome: CheckOutcome,
+        headers: StringMap | None,
+        forwarded: Mapping[str, str] | None = None,
+    ) -> bytes:
         """As `encode_outcome`."""
-        is_plain = outcome.directive is None and not outcome.quotas
+        is_plain = outcome.directive is None and not outcome.quotas and not forwarded
         if is_plain and len(outcome.status.message) <= _LONGEST_KEPT_TEXT:
             return self._plain(
-                outcome.status, outcome.valid_duration, outcome.valid_use_count, outcome.decisions
+                outcome.status,
+                outcome.valid_duration,
+                outcome.valid_use_count,
+                outcome.decisions,
+                forwarded is not None,
             )
-        return encode_outcome(outcome, headers)
+        return encode_outcome(outcome, headers, forwarded)
 
 
 def _plain_answer(
-    status: Status, valid_duration: Duration, valid_use_count: int, decisions: tuple[Decision, ...]
+    status: Status,
+    valid_duration: Duration,
+    valid_use_count: int,
+    decisions: tuple[Decision, ...],
+    has_forwarded: bool,  # noqa: FBT001 - lru_cache keys are positional, as the values are
 ) -> bytes:
     outcome = CheckOutcome(
         status, valid_duration, valid_use_count, references=frozenset(), decisions=decisions
     )
-    return encode_outcome(outcome, None)
+    return encode_outcome(outcome, None, {} if has_forwarded else None)
 
 
 def _write_ok(

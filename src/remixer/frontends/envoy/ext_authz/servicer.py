@@ -5,6 +5,7 @@ from typing import Final
 
 from remixer.foundation.errors import PolicyError
 from remixer.frontends.envoy.ext_authz.codec import DecodedCheck, OutcomeEncoder, decode_check
+from remixer.frontends.envoy.forwarded import ForwardedReader
 from remixer.frontends.envoy.message_bag import VocabularySource
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest, MatchingQuotas
@@ -15,17 +16,24 @@ CHECK_PATH: Final = "/envoy.service.auth.v3.Authorization/Check"
 _QUOTAS: Final = MatchingQuotas()  # Envoy cannot name quotas: the rules decide which apply
 
 
-def ext_authz_methods(mixer: Mixer, *, vocabulary: VocabularySource) -> tuple[UnaryMethod, ...]:
+def ext_authz_methods(
+    mixer: Mixer, *, vocabulary: VocabularySource, forwarded: ForwardedReader | None = None
+) -> tuple[UnaryMethod, ...]:
     """Methods that answer Envoy's external authorization filters, HTTP and TCP, from `mixer`.
+
+    `forwarded` judges headers `x-istio-attributes`; without it none counts.
 
     A failure to decide becomes a gRPC status, so that Envoy's own `failure_mode_allow` and
     `status_on_error` say what happens to the request.
     """
     encoder = OutcomeEncoder()
+    reader = forwarded or ForwardedReader()
 
     def check(message: bytes, context: CallContext) -> bytes | Awaitable[bytes]:
         try:
-            decoded = decode_check(message, vocabulary())
+            decoded = decode_check(
+                message, vocabulary(), lambda header: reader.read(header, context.peer)
+            )
             request = CheckRequest(
                 bag=decoded.bag,
                 quotas=_QUOTAS,
@@ -34,7 +42,7 @@ def ext_authz_methods(mixer: Mixer, *, vocabulary: VocabularySource) -> tuple[Un
             )
             outcome = mixer.check_now(request)
             if outcome is not None:
-                return encoder.encode(outcome, decoded.headers)
+                return encoder.encode(outcome, decoded.headers, decoded.forwarded)
         except PolicyError as error:
             raise RpcError(error.code, error.message) from error
         return _check_later(mixer, request, decoded, encoder)
@@ -46,6 +54,6 @@ async def _check_later(
     mixer: Mixer, request: CheckRequest, decoded: DecodedCheck, encoder: OutcomeEncoder
 ) -> bytes:
     try:
-        return encoder.encode(await mixer.check(request), decoded.headers)
+        return encoder.encode(await mixer.check(request), decoded.headers, decoded.forwarded)
     except PolicyError as error:
         raise RpcError(error.code, error.message) from error

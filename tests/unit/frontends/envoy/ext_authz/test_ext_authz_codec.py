@@ -1,5 +1,7 @@
 """From an outcome to Envoy's CheckResponse, and from a CheckRequest to what the Mixer needs."""
 
+from dataclasses import replace
+
 import pytest
 from google.protobuf.json_format import MessageToDict
 
@@ -7,6 +9,7 @@ from remixer.attributes.values import Duration, PlainStringMap
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.errors import CheckFailedError, InvalidRequestError, UnavailableError
 from remixer.foundation.status import OK, Code, Status
+from remixer.frontends.envoy.decision_metadata import HTTP_NAMESPACE, CheckRecord
 from remixer.frontends.envoy.ext_authz.codec import OutcomeEncoder, decode_check, encode_outcome
 from remixer.mixer.outcome import (
     CheckOutcome,
@@ -355,3 +358,42 @@ def test_an_append_depends_on_the_request_and_is_never_kept() -> None:
     without = CheckResponse.FromString(encoder.encode(given, PlainStringMap()))
     assert with_header.ok_response.headers[0].append.value
     assert not without.ok_response.headers[0].append.value
+
+
+# ------------------------------------------------------------------ x-istio-attributes
+
+
+def removed(response: bytes) -> list[str]:
+    return list(CheckResponse.FromString(response).ok_response.headers_to_remove)
+
+
+@pytest.mark.parametrize("forwarded", [{}, {"source.uid": "kubernetes://web-1.shop"}])
+def test_the_upstream_never_sees_a_forwarded_header(forwarded: dict[str, str]) -> None:
+    for _ in range(2):  # the second is the kept answer, if it is kept
+        assert removed(OutcomeEncoder().encode(outcome(), None, forwarded)) == [
+            "x-istio-attributes"
+        ]
+
+
+def test_an_answer_to_a_request_with_the_header_is_not_given_to_one_without() -> None:
+    encoder = OutcomeEncoder()
+    with_header = encoder.encode(outcome(), None, {})
+    without = encoder.encode(outcome(), None, None)
+    assert (removed(with_header), removed(without)) == (["x-istio-attributes"], [])
+
+
+def test_what_counted_is_in_the_metadata_of_every_answer_for_the_report() -> None:
+    forwarded = {"source.uid": "kubernetes://web-1.shop"}
+    for status in (Status(), DENIED):
+        response = OutcomeEncoder().encode(outcome(status), None, forwarded)
+        metadata = CheckResponse.FromString(response).dynamic_metadata
+        assert CheckRecord({HTTP_NAMESPACE: metadata}).forwarded() == forwarded
+
+
+def test_a_rule_may_write_the_header_that_the_client_s_is_removed_for() -> None:
+    operation = HeaderOperation("x-istio-attributes", "ours", HeaderOperationKind.REPLACE)
+    given = replace(outcome(), directive=RouteDirective((operation,)))
+    ok = CheckResponse.FromString(encode_outcome(given, None, {})).ok_response
+    # Envoy removes first, then sets.
+    assert list(ok.headers_to_remove) == ["x-istio-attributes"]
+    assert [option.header.value for option in ok.headers] == ["ours"]
