@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeAlias, TypeVar
 
-from remixer.attributes.bag import Bag, TrackedBag
+from remixer.attributes.bag import Bag
 from remixer.attributes.values import Value
 from remixer.config.snapshot import HeaderOperationConfig, InstanceConfig
 from remixer.runtime.callee import Callee

@@ -24,7 +24,6 @@ from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome, Report
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest
 from remixer.tiers.answers import Answers, Entry, Found
-from remixer.tiers.keys import Key
 from remixer.tiers.settings import CacheSettings
 
 _NS_PER_S: Final = 1_000_000_000
@@ -85,7 +84,7 @@ class CachedMixer:
         self._policies = policies
         self._clock = clock
         self._background = background
-        self._flights: dict[tuple[Key, ...], asyncio.Future[None]] = {}
+        self._flights: dict[tuple[Hashable, ...], asyncio.Future[None]] = {}
         self._renewals = 0
         self._stale_logged = EventLimit(interval_s=_LOG_INTERVAL_S)
         self.answers = Answers(settings, random=random)
