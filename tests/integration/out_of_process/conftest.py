@@ -41,6 +41,9 @@ class Described:
     requests: list[Any] = field(default_factory=list)
     """What was asked so far, as messages."""
 
+    times_left_s: list[float] = field(default_factory=list)
+    """What each call said of its deadline."""
+
     def handler(self) -> Any:
         files = descriptor_pb2.FileDescriptorSet.FromString(self.descriptor_set).file
         service = next(each for file in files for each in file.service)
@@ -52,6 +55,7 @@ class Described:
 
         async def serve(request: Message, context: Any) -> bytes:
             self.requests.append(request)
+            self.times_left_s.append(context.time_remaining())
             try:
                 found = await self.answer(request, answered)
             except RefusedError as error:

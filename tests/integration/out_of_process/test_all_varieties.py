@@ -230,3 +230,13 @@ async def test_generated_attributes_are_there_for_conditions(
     outcome = await running.engine.check(request(address=b"\x0a\x00\x00\x01"))
     assert outcome.status.code == Code.PERMISSION_DENIED
     assert generator.requests[0].instance.source_ip.value == b"\x0a\x00\x00\x01"
+
+
+async def test_back_end_is_told_what_is_left_of_the_deadline(
+    serve: Any, run: Any, describe: Any, always: Any
+) -> None:
+    described = describe(template_descriptor_set(TEMPLATES["checknothing"]), always())
+    files = resources("checknothing", await serve(described), "") + mesh_rule("r", action("h", "i"))
+    running = await run(files, adapter_timeout_s=3.0)
+    await running.engine.check(request())
+    assert 0 < described.times_left_s[0] <= 3.0

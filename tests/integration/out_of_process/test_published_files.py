@@ -35,13 +35,13 @@ async def test_kactivator_is_called_for_every_check(
     )
     running = await run(published(await serve(adapter)))
     assert not running.engine.generation.snapshot.problems
-    attributes = {
+    attributes: dict[str, str | dict[str, str]] = {
         "destination.service.host": "cart.shop.svc.cluster.local",
         "request.path": "/items",
         "request.method": "GET",
         "request.auth.claims": {"groups": "buyers"},
     }
-    outcome = await running.engine.check(CheckRequest(bag=plain_bag(attributes)))
+    outcome = await running.engine.check(CheckRequest(bag=plain_bag({**attributes})))
     assert outcome.status.is_ok
     assert (outcome.valid_duration, outcome.valid_use_count) == (240_000_000_000, 0)
     (asked,) = adapter.requests
