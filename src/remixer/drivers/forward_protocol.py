@@ -73,7 +73,7 @@ class ForwardCodec:
     def __init__(self) -> None:
         """Raises `MsgpackMissingError`."""
         try:
-            import msgpack  # type: ignore[import-untyped] # noqa: PLC0415 - untyped, and an optional extra
+            import msgpack  # noqa: PLC0415 - an optional extra
         except ImportError as error:
             raise MsgpackMissingError from error
         self._packer: _Packer = msgpack.Packer(unicode_errors="backslashreplace")
