@@ -23,6 +23,7 @@ from enum import IntEnum
 from typing import Any, Final, assert_never
 
 from google.protobuf import any_pb2, duration_pb2, struct_pb2
+from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
@@ -95,20 +96,23 @@ class _Builder:
             name=f"adapter/{adapter}/config/config.proto",
             package=self._package,
             syntax="proto2",
-            dependency=[each.name for each in _WELL_KNOWN],
         )
         self._foreign: dict[type, FileDescriptorProto] = {}
         self._names: dict[type, str] = {params: "Params"}
         self._add_message(self._file, "Params", params)
 
     def files(self) -> Iterable[FileDescriptorProto]:
-        """Imports before what imports them."""
+        """Imports before what imports them, and only those that are needed."""
+        own = (self._file, *self._foreign.values())
         for each in _WELL_KNOWN:
-            found = FileDescriptorProto()
-            each.CopyToProto(found)
-            yield found
-        yield self._file
-        yield from self._foreign.values()
+            users = [file for file in own if _uses(file, each)]
+            for file in users:
+                file.dependency.append(each.name)
+            if users:
+                found = FileDescriptorProto()
+                each.CopyToProto(found)
+                yield found
+        yield from own
 
     def _add_message(self, file: FileDescriptorProto, name: str, message: type) -> None:
         # Kept out of the file until it is whole: adding copies.
@@ -232,10 +236,17 @@ class _Builder:
             name=f"{full_name.replace('.', '/')}.proto",
             package=package,
             syntax="proto2",
-            dependency=[self._file.name, *(each.name for each in _WELL_KNOWN)],
+            dependency=[self._file.name],
         )
         self._foreign[message] = file
         self._add_message(file, name, message)
+
+
+def _uses(file: FileDescriptorProto, imported: FileDescriptor) -> bool:
+    names = {f".{imported.package}.{name}" for name in imported.message_types_by_name}
+    nested = (entry for each in file.message_type for entry in each.nested_type)
+    messages = (*file.message_type, *nested)
+    return any(field.type_name in names for each in messages for field in each.field)
 
 
 def _number_of(field: "Field[Any]", position: int, message: type) -> int:
