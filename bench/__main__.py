@@ -13,6 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from bench import bodies, h2load, out_of_process, servers, transport
+from bench.configuration import config_rows
 from bench.in_process import Row, engine_rows, expression_rows
 from bench.measure import Figure
 
@@ -35,6 +36,8 @@ def main() -> int:
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console) as progress:
         task = progress.add_task("expressions", total=None)
         rows += expression_rows()
+        progress.update(task, description="configuration")
+        rows += config_rows()
         progress.update(task, description="engine, in process")
         rows += engine_rows()
         progress.update(task, description="out-of-process checks")

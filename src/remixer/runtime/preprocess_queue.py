@@ -134,4 +134,4 @@ class PreprocessQueue:
 
     def _drop(self, bags: int, reason: str) -> None:
         self._metrics.report_dropped(bags, reason)
-        _log.debug("report_dropped", bags=bags, reason=reason)
+        _log.debug("report_not_preprocessed", bags=bags, reason=reason)

@@ -22,6 +22,20 @@ def test_recorded_bodies_are_what_the_texts_make() -> None:
     assert [name for name in made if made[name] != recorded[name]] == []
 
 
+def test_the_rows_of_configuration_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench import configuration, measure  # noqa: PLC0415 - outside the package's sources
+
+    def once(call: object, *, rounds: int) -> object:
+        assert callable(call)
+        call()
+        return measure.Figure(1.0, 1.0, float(rounds))
+
+    monkeypatch.setattr(configuration, "cpu_per_call", once)
+    monkeypatch.setattr(configuration, "RULES", 40)
+    monkeypatch.setattr(configuration, "NAMESPACES", 10)
+    assert len(configuration.config_rows()) == 2
+
+
 def test_every_in_process_row_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     from bench import in_process, measure  # noqa: PLC0415 - outside the package's sources
 
