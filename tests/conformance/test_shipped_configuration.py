@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from remixer.adapters.registry import load_adapters
+from remixer.adapters.remote import remote_adapter
 from remixer.cli.config_files import load_paths
 from remixer.config.resolve import resolve
 from remixer.config.resources import LoadedResources
@@ -22,7 +23,7 @@ FOLDERS = [each for each in ALL_FOLDERS if not (each / "pyproject.toml").exists(
 def snapshot_of(loaded: LoadedResources) -> Snapshot:
     templates = load_templates().templates
     adapters = load_adapters().adapters
-    return resolve(loaded, adapters=adapters, templates=templates)
+    return resolve(loaded, adapters=adapters, templates=templates, remote=remote_adapter)
 
 
 async def test_the_embedded_defaults_have_no_problems() -> None:

@@ -245,6 +245,7 @@ TYPED = typed_params()
         ("since: '1970-01-01T00:00:02Z'", b"\x3a\x02\x08\x02"),
         ("mode: 'ON'", b"\x40\x03"),
         ("ports: [1, 300]", b"\x4a\x03\x01\xac\x02"),
+        ("wait: {seconds: 1}", b"\x32\x02\x08\x01"),
     ],
 )
 def test_parameters_of_every_type(params: str, encoded: bytes) -> None:
@@ -265,6 +266,8 @@ def test_parameters_of_every_type(params: str, encoded: bytes) -> None:
         ("mode: 3", codes.UNKNOWN_ENUM),
         ("ports: 1", codes.WRONG_TYPE),
         ("blob: '***'", codes.BAD_BASE64),
+        ("ratio: much", codes.WRONG_TYPE),
+        ("wait: {secnds: 1}", codes.UNKNOWN_FIELD),
     ],
 )
 def test_faulty_parameters_leave_the_handler_out(params: str, code: str) -> None:
