@@ -15,8 +15,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from remixer import __version__
+from remixer.observability.cache_metrics import cache_metrics
 from remixer.observability.series import Counter, Distribution, Family
 from remixer.runtime.metrics import ConfigCounts
+from remixer.tiers.cached import CachedMixer
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -62,6 +64,7 @@ class RuntimeMetrics:
         self._connections_ended = Family(Counter, width=1)
         self._calls_refused = Family(Counter, width=1)
         self._forwarded = Family(Counter, width=1)
+        self._caches: list[CachedMixer] = []
         self._gauges: dict[str, tuple[str, Mapping[str, int]]] = {}
         self._registry = _registry(_RuntimeCollector(self))
         self.config_loaded(ConfigCounts())
@@ -129,6 +132,10 @@ class RuntimeMetrics:
         """A request had the header `x-istio-attributes`. `result`: a constant word."""
         self._forwarded.of(result).add()
 
+    def watch_cache(self, cached: CachedMixer) -> None:
+        """Show from now on what this memory of verdicts does."""
+        self._caches.append(cached)
+
     def _set(self, name: str, value: int) -> None:
         self._gauges[name] = ("", {"": value})
 
@@ -189,6 +196,8 @@ class RuntimeMetrics:
             ("result",),
             ((labels, each.value) for labels, each in self._forwarded),
         )
+        for cached in self._caches:
+            yield from cache_metrics(cached)
         for name, (label, values) in self._gauges.items():
             yield _gauge(name, label, values)
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 from typing import Final
 
 from remixer.attributes.vocabulary import Vocabulary
@@ -30,18 +31,21 @@ from remixer.frontends.envoy.forwarded import ForwardedReader
 from remixer.frontends.grpc_health import HealthBoard, health_methods
 from remixer.frontends.grpc_reflection import reflection_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
+from remixer.mixer.port import Mixer
 from remixer.observability.metrics import RuntimeMetrics
 from remixer.runtime.engine import Engine
 from remixer.runtime.guard import Guard
 from remixer.runtime.handlers import HandlerBuilder
 from remixer.runtime.reload import Reloader
+from remixer.server.background import BackgroundWork
 from remixer.server.configuration import Configuration
 from remixer.server.installed import installed_resolver
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service
 from remixer.server.monitoring import monitoring_routes
 from remixer.server.scrape import CONTENT_TYPE, ScrapePage
-from remixer.server.settings import Settings, Transport
+from remixer.server.settings import Settings, Switch, Transport
 from remixer.server.task_home import TaskHome
+from remixer.tiers.cached import CachedMixer
 from remixer.transport.grpcio_server import grpcio_servers
 from remixer.transport.observed import observed
 from remixer.transport.own_server import own_servers
@@ -76,6 +80,8 @@ class RemixerServer:
             adapter_timeout_s=settings.adapter_timeout_s,
         )
         self.engine = Engine(guard=guard, metrics=self.metrics)
+        self._background = BackgroundWork()
+        self.mixer = self._cached(self.engine)
         self._grpc_addresses: tuple[str, ...] = ()
         self._http_addresses: dict[str, str] = {}
         self._started = asyncio.Event()
@@ -127,6 +133,7 @@ class RemixerServer:
         home = TaskHome()
         http = AioHttpClient()
         yield Part("tasks", on_run=home.run)
+        yield Part("background", on_run=self._background.run)
         yield Part("http client", on_start=http.start, on_close=http.aclose)
         yield self._http_part(
             "monitoring",
@@ -151,6 +158,21 @@ class RemixerServer:
             wait_s=settings.config_wait_s,
         )
         yield self._grpc_part()
+
+    def _cached(self, engine: Engine) -> Mixer:
+        """`engine`, with a memory of its verdicts if that is wanted."""
+        if self._settings.cache is Switch.OFF:
+            return engine
+        cached = CachedMixer(
+            engine,
+            settings=self._settings.cache_settings(),
+            policies=engine,
+            clock=self._clock,
+            random=Random(),  # noqa: S311 - spreads expiry, guards nothing
+            background=self._background,
+        )
+        self.metrics.watch_cache(cached)
+        return cached
 
     def _reloader(self, guard: Guard, http: HttpClient, group: asyncio.TaskGroup) -> Reloader:
         handlers = HandlerBuilder(
@@ -188,11 +210,11 @@ class RemixerServer:
 
     def _methods(self) -> tuple[Method, ...]:
         return (
-            *mixer_v1_methods(self.engine, self._clock),
+            *mixer_v1_methods(self.mixer, self._clock),
             *ext_authz_methods(
-                self.engine, vocabulary=self._vocabulary, forwarded=self._forwarded_reader()
+                self.mixer, vocabulary=self._vocabulary, forwarded=self._forwarded_reader()
             ),
-            *access_log_methods(self.engine, vocabulary=self._vocabulary),
+            *access_log_methods(self.mixer, vocabulary=self._vocabulary),
         )
 
     def _forwarded_reader(self) -> ForwardedReader:

@@ -18,6 +18,7 @@ from remixer.expr.semantics import Semantics
 from remixer.foundation.errors import StartupError
 from remixer.observability.logs import LogFormat, LogLevel
 from remixer.server import setting_forms as forms
+from remixer.server.mixer_flags import translated
 from remixer.server.setting_sources import (
     BAD_VALUE,
     FILE_KEY,
@@ -30,6 +31,7 @@ from remixer.server.setting_sources import (
     read_flags,
     variable_of,
 )
+from remixer.tiers.settings import CacheSettings
 from remixer.transport.port import Listener, TlsFiles, TransportLimits
 
 CONFLICT: Final = "SET004"
@@ -37,8 +39,17 @@ CONFLICT: Final = "SET004"
 _MOST_MESSAGE_BYTES: Final = 64 << 20
 """A report of several thousand requests stays far below."""
 _LONGEST_WAIT_S: Final = 3_600.0
+_LONGEST_CACHED_S: Final = 86_400.0
+_CACHE_DEFAULTS: Final = CacheSettings()
 
 T = TypeVar("T")
+
+
+class Switch(Enum):
+    """Whether something is done at all."""
+
+    ON = "on"
+    OFF = "off"
 
 
 class Transport(Enum):
@@ -112,19 +123,16 @@ class Settings:
         forms.optional_path("a PEM file with the server's certificate chain"),
         None,
         about="Certificate chain for TLS on TCP addresses; read again when it changes.",
-        mixer=("certFile",),
     )
     tls_key: str | None = _setting(
         forms.optional_path("a PEM file with the key of the certificate"),
         None,
         about="Private key of the certificate.",
-        mixer=("keyFile",),
     )
     tls_client_ca: str | None = _setting(
         forms.optional_path("a PEM file with certificate authorities"),
         None,
         about="With it, clients must show a certificate of these authorities.",
-        mixer=("caCertFile",),
     )
     trust_forwarded_attributes_from: tuple[str, ...] = _setting(
         forms.TRUSTED_PEERS,
@@ -148,6 +156,32 @@ class Settings:
         5.0,
         about="Longest wait for one call of an adapter, if the request allows so much.",
     )
+    cache: Switch = _setting(  # noqa: RUF009 - makes a field
+        forms.choice(Switch),
+        Switch.ON,
+        about="Whether verdicts are remembered for as long as adapters allow.",
+    )
+    cache_entries: int = _setting(
+        forms.whole_number(least=1, most=100_000_000),
+        _CACHE_DEFAULTS.max_entries,
+        about="Most verdicts remembered.",
+        mixer=("numCheckCacheEntries",),
+    )
+    cache_bytes: int = _setting(
+        forms.whole_number(least=10_000, most=1 << 40),
+        _CACHE_DEFAULTS.max_bytes,
+        about="Most memory for remembered verdicts.",
+    )
+    cache_max_age_s: float = _setting(
+        forms.seconds(least=0.0, most=_LONGEST_CACHED_S),
+        _CACHE_DEFAULTS.max_age_s,
+        about="No verdict is remembered longer, whatever its adapters allow.",
+    )
+    cache_stale_for_s: float = _setting(
+        forms.seconds(least=0.0, most=_LONGEST_CACHED_S),
+        _CACHE_DEFAULTS.stale_for_s,
+        about="How long past its end a verdict may stand in for a failure; 0s for never.",
+    )
     drain_grace_s: float = _setting(
         forms.seconds(least=0.0, most=_LONGEST_WAIT_S),
         15.0,
@@ -159,10 +193,16 @@ class Settings:
         about="Time between not being ready and accepting nothing, for load balancers.",
     )
     log_level: LogLevel = _setting(  # noqa: RUF009 - makes a field
-        forms.choice(LogLevel), LogLevel.INFO, about="Least level that is logged."
+        forms.choice(LogLevel),
+        LogLevel.INFO,
+        about="Least level that is logged.",
+        mixer=("log_output_level",),
     )
     log_format: LogFormat = _setting(  # noqa: RUF009 - makes a field
-        forms.choice(LogFormat), LogFormat.CONSOLE, about="How a log line looks."
+        forms.choice(LogFormat),
+        LogFormat.CONSOLE,
+        about="How a log line looks.",
+        mixer=("log_as_json",),
     )
 
     def listeners(self) -> tuple[Listener, ...]:
@@ -176,6 +216,14 @@ class Settings:
         if self.tls_certificate is None or self.tls_key is None:
             return None
         return TlsFiles(self.tls_certificate, self.tls_key, self.tls_client_ca)
+
+    def cache_settings(self) -> CacheSettings:
+        return CacheSettings(
+            max_entries=self.cache_entries,
+            max_bytes=self.cache_bytes,
+            max_age_s=self.cache_max_age_s,
+            stale_for_s=self.cache_stale_for_s,
+        )
 
     def limits(self) -> TransportLimits:
         return TransportLimits(
@@ -260,11 +308,14 @@ def settings_of_process(arguments: Sequence[str]) -> Settings:
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     """Raises `SettingsError` with every fault of every source."""
     known = known_keys()
-    flags, variables = read_flags(arguments, known), read_environment(environment, known)
+    given_flags = translated(arguments)
+    flags = read_flags(given_flags.arguments, known)
+    variables = read_environment(environment, known)
     path = flags.text_of(FILE_KEY) or variables.text_of(FILE_KEY)
     file = Source() if path is None else read_file(path, known)
     sources = (file, variables, flags)  # later ones count
     problems = [problem for source in sources for problem in source.problems]
+    problems += given_flags.problems
     values: dict[str, Any] = {}  # each from the form of its own field
     places: dict[str, Location] = {}
     for given in (each for source in sources for each in source.given if each.key != FILE_KEY):

@@ -11,6 +11,7 @@ name, for allowed and for denied requests alike::
 | `code`, `code_name`, `message` | the status: 7, `PERMISSION_DENIED`, text |
 | `rule`, `handler`, `instance` | who decided; several are joined with `,` |
 | `valid_duration_s`, `valid_use_count` | how long and how often the answer holds |
+| `cache`, `cache_hit` | for a remembered verdict: `memory`, `shared` or `stale`; true |
 | `quotas` | per quota name: `granted`, `valid_duration_s` |
 | `response_headers_to_remove` | removals that ext_authz itself cannot carry out |
 | `forwarded` | per attribute: what counted of `x-istio-attributes`, for the report |
@@ -32,7 +33,7 @@ from remixer.frontends.envoy.structs import (
     struct_field,
     text_field,
 )
-from remixer.mixer.outcome import Decision, QuotaOutcome
+from remixer.mixer.outcome import Decision, Provenance, QuotaOutcome
 from remixer.wire.text import encodable
 
 HTTP_NAMESPACE: Final = "envoy.filters.http.ext_authz"
@@ -67,6 +68,13 @@ def _joined(names: Iterable[str]) -> str:
 def write_validity(struct: Struct, *, valid_duration_ns: int, valid_use_count: int) -> None:
     struct.fields["valid_duration_s"].number_value = valid_duration_ns / _NS_PER_S
     struct.fields["valid_use_count"].number_value = valid_use_count
+
+
+def write_provenance(struct: Struct, provenance: Provenance) -> None:
+    """Nothing is written of a verdict that was computed for this request."""
+    if provenance is not Provenance.COMPUTED:
+        struct.fields["cache"].string_value = provenance.name.lower()
+        struct.fields["cache_hit"].bool_value = True
 
 
 def write_quotas(struct: Struct, quotas: Mapping[str, QuotaOutcome]) -> None:

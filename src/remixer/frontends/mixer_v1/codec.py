@@ -83,6 +83,7 @@ def decode_check_call(payload: bytes, deadline: Deadline | None) -> CheckCall:
         else {},
         deduplication_id=message.deduplication_id,
         deadline=deadline,
+        keeps_answer=True,
     )
     return CheckCall(request, message.global_word_count)
 

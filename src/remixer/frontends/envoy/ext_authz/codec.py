@@ -29,7 +29,7 @@ from remixer.frontends.envoy.fields import namespace_of
 from remixer.frontends.envoy.forwarded import HEADER as FORWARDED_HEADER
 from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.frontends.envoy.structs import scalar_texts
-from remixer.mixer.outcome import CheckOutcome, Decision, RouteDirective
+from remixer.mixer.outcome import CheckOutcome, Decision, Provenance, RouteDirective
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
@@ -49,6 +49,10 @@ _HIGHEST_HTTP: Final = 599
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _REQUEST_ID_CHARACTERS: Final = 64  # Envoy's own have 36
 _CONTENT_TYPE: Final = "content-type"
+_STALE: Final = HeaderValueOption(
+    header=HeaderValue(key="x-remixer-cache", value="stale"),
+    append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+)
 _PLAIN_TEXT: Final = HeaderValueOption(
     header=HeaderValue(key=_CONTENT_TYPE, value="text/plain"),
     append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
@@ -154,6 +158,13 @@ def encode_outcome(
         removals = _write_ok(response, directive, headers)
         if forwarded is not None:
             response.ok_response.headers_to_remove.append(FORWARDED_HEADER)
+    if outcome.provenance is Provenance.STALE:
+        told = (
+            response.ok_response.response_headers_to_add
+            if response.HasField("ok_response")
+            else response.denied_response.headers
+        )
+        told.append(_STALE)
     _write_metadata(response.dynamic_metadata, verdict, outcome)
     decision_metadata.write_forwarded(response.dynamic_metadata, forwarded or {})
     decision_metadata.write_unremovable(response.dynamic_metadata, removals)
@@ -186,6 +197,7 @@ class OutcomeEncoder:
                 outcome.valid_duration,
                 outcome.valid_use_count,
                 outcome.decisions,
+                outcome.provenance,
                 forwarded is not None,
             )
         return encode_outcome(outcome, headers, forwarded)
@@ -196,10 +208,16 @@ def _plain_answer(
     valid_duration: Duration,
     valid_use_count: int,
     decisions: tuple[Decision, ...],
+    provenance: Provenance,
     has_forwarded: bool,  # noqa: FBT001 - lru_cache keys are positional, as the values are
 ) -> bytes:
     outcome = CheckOutcome(
-        status, valid_duration, valid_use_count, references=frozenset(), decisions=decisions
+        status,
+        valid_duration,
+        valid_use_count,
+        references=frozenset(),
+        decisions=decisions,
+        provenance=provenance,
     )
     return encode_outcome(outcome, None, {} if has_forwarded else None)
 
@@ -263,4 +281,5 @@ def _write_metadata(metadata: Struct, verdict: Verdict, outcome: CheckOutcome) -
         valid_duration_ns=outcome.valid_duration,
         valid_use_count=outcome.valid_use_count,
     )
+    decision_metadata.write_provenance(metadata, outcome.provenance)
     decision_metadata.write_quotas(metadata, outcome.quotas)

@@ -1,0 +1,40 @@
+"""Work that nobody waits for: it ends with the server, and its failure ends nothing else."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Final
+
+from remixer.foundation.log import event_log
+
+_log: Final = event_log(__name__)
+
+
+class BackgroundWork:
+    """Runs coroutines while `run` runs; before and after it they are dropped."""
+
+    def __init__(self) -> None:
+        self._group: asyncio.TaskGroup | None = None
+
+    def __call__(self, work: Coroutine[object, object, None], *, name: str) -> None:
+        """Start `work`, if it is the time for it."""
+        if self._group is None:
+            work.close()
+            return
+        task = self._group.create_task(_walled(work, name), name=name)
+        # A task that is cancelled before its first step would leave `work` never awaited.
+        task.add_done_callback(lambda _: work.close())
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                await asyncio.Event().wait()
+        finally:
+            self._group = None
+
+
+async def _walled(work: Coroutine[object, object, None], name: str) -> None:
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001 - one piece's fault ends only itself
+        _log.error("background_work_failed", work=name, reason=f"{type(error).__name__}: {error}")
