@@ -22,7 +22,7 @@ from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.outputs import carried
 from remixer.runtime.routes import CheckAnswer, CheckTarget, Output, Route
-from remixer.sdk.results import CheckOutput
+from remixer.sdk.results import CheckOutput, CheckResult
 from remixer.templates.build import InstanceError
 
 _log: Final = event_log(__name__)
@@ -54,7 +54,7 @@ async def check(
         if isinstance(result, Failure):
             failures.append(f"{target.handler.display_name}: {result.reason}")
             continue
-        if isinstance(result, CheckOutput):
+        if type(result) is not CheckResult and isinstance(result, CheckOutput):
             _keep(outputs.setdefault(rule, {}), target, result.output)
             result = result.result  # noqa: PLW2901 - from here on a check like any other
         verdicts.append(Verdict(rule, target.handler.display_name, target.instance.name, result))

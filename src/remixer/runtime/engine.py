@@ -93,7 +93,7 @@ class Engine:
     ) -> CheckOutcome:
         """Finishes without suspending unless the route says that it may wait."""
         deadline = request.deadline
-        new_view: _NewView = partial(TrackedBag, request.bag)
+        new_view: _NewView | None = None
         if route.generators:
             generated = await generate(route, bag, deadline, guard=self._guard)
             new_view = Preprocessed(request.bag, generated, bag.references()).view
@@ -102,6 +102,7 @@ class Engine:
         outcome = await check(route, bag, deadline, guard=self._guard, metrics=self._metrics)
         if not request.quotas or not outcome.status.is_ok:
             return outcome
+        new_view = new_view or partial(TrackedBag, request.bag)
         quotas = await self._allocate(generation, new_view, request)
         return replace(outcome, quotas=quotas) if quotas else outcome
 
