@@ -1,5 +1,6 @@
 """The flags of commands that call a server: where it is, how often, how long to wait."""
 
+from enum import StrEnum
 from typing import Annotated, Final, TypeAlias
 
 import typer
@@ -10,6 +11,42 @@ _CALLS_PANEL: Final = "Calls"
 _MAX_REPEAT: Final = 1_000_000
 _MAX_CONCURRENCY: Final = 1_000  # below the 1024 streams that servers allow one connection
 
+
+class CallOutput(StrEnum):
+    """Who reads the answers of a server."""
+
+    TEXT = "text"
+    JSON = "json"
+    MIXC = "mixc"
+
+
+CallOutputFlag: TypeAlias = Annotated[
+    CallOutput,
+    typer.Option(
+        "--output",
+        "-o",
+        help="`text` for people, `json` for machines, `mixc` for scripts that read mixc's text: "
+        "then calls without an answer are lines too, each of --concurrency senders sends "
+        "--repeat requests, and the exit code is 0.",
+    ),
+]
+PrintFlag: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--print-response/--no-print-response",
+        help="Whether to print answers.",
+        rich_help_panel=_CALLS_PANEL,
+    ),
+]
+RateFlag: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        "--rate",
+        metavar="PER_SECOND",
+        help="Most requests per second of each of the concurrent senders; 0 for no limit.",
+        rich_help_panel=_CALLS_PANEL,
+    ),
+]
 AddressFlag: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -56,3 +93,8 @@ TimeoutFlag: TypeAlias = Annotated[
 
 # Source: the deadline of the proxies' own client, for both methods.
 DEFAULT_TIMEOUT_S: Final = 5.0
+
+
+def requests_of(repeat: int, concurrency: int, output: CallOutput) -> int:
+    """How many to send in all; each of mixc's senders sent `repeat` of its own."""
+    return repeat * concurrency if output is CallOutput.MIXC else repeat

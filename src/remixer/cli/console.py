@@ -39,6 +39,12 @@ def show(*renderables: "RenderableType") -> None:
     console.file.flush()
 
 
+def show_plain(text: str) -> None:
+    """Print `text` and a line end, as it is, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def emit_json(document: Json) -> None:
     """Print one JSON document on one line, at once."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
@@ -48,6 +54,12 @@ def emit_json(document: Json) -> None:
 def show_error(text: str) -> None:
     """Print `error: …` on stderr."""
     sys.stderr.write(f"error: {printable(text)}\n")
+    sys.stderr.flush()
+
+
+def show_warning(text: str) -> None:
+    """Print `warning: …` on stderr."""
+    sys.stderr.write(f"warning: {printable(text)}\n")
     sys.stderr.flush()
 
 

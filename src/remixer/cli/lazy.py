@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from remixer.cli.console import show_error
+from remixer.cli.console import show_error, show_warning
 from remixer.cli.exits import ExitCode, OperatorError
 from remixer.foundation.errors import StartupError
 
@@ -30,6 +30,8 @@ class LateImport:
     summary: str
     takes_unknown_flags: bool = False
     """The command itself complains about them."""
+    takes_mixc_flags: bool = False
+    """Has a namesake in mixc, whose scripts run here."""
 
     def load(self, name: str) -> "Command":
         """Import the module and build the command."""
@@ -51,10 +53,16 @@ COMMANDS: Final[Mapping[str, LateImport]] = MappingProxyType(
             takes_unknown_flags=True,
         ),
         "check": LateImport(
-            "remixer.cli.commands.check", "check", "Ask a running server to decide on a request."
+            "remixer.cli.commands.check",
+            "check",
+            "Ask a running server to decide on a request.",
+            takes_mixc_flags=True,
         ),
         "report": LateImport(
-            "remixer.cli.commands.report", "report", "Tell a running server of finished requests."
+            "remixer.cli.commands.report",
+            "report",
+            "Tell a running server of finished requests.",
+            takes_mixc_flags=True,
         ),
         "validate": LateImport(
             "remixer.cli.commands.validate", "validate", "Find faults in configuration files."
@@ -87,7 +95,18 @@ class LateCommand(TyperCommand):
     ) -> "Context":
         """A context of the real command, which then runs in it."""
         command = self._late.load(self.name or "")
+        if self._late.takes_mixc_flags:
+            args = _without_mixc_s_own(self.name or "", args)
         return command.make_context(info_name, args, parent=parent, **extra)
+
+
+def _without_mixc_s_own(command: str, arguments: list[str]) -> list[str]:
+    from remixer.cli.mixc_flags import rewritten
+
+    found = rewritten(command, arguments)
+    for note in found.notes:
+        show_warning(note)
+    return found.arguments
 
 
 class LazyGroup(TyperGroup):

@@ -20,6 +20,13 @@ class CallPlan:
     repeat: int
     concurrency: int
     timeout_s: float
+    rate: int = 0
+    """Most requests per second of each of the concurrent senders; none if not positive."""
+
+    @property
+    def pause_s(self) -> float:
+        """Between two requests of one sender."""
+        return 1 / self.rate if self.rate > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +44,15 @@ def send_all(
     path: str,
     request: Callable[[int], bytes],
     on_answer: Callable[[Answer], None],
+    on_failure: Callable[[RpcFailed], None] | None = None,
 ) -> None:
     """Send `plan.repeat` requests; `on_answer` gets each answer as it comes.
 
-    Raises `OperatorError` at the first call without an answer; nothing more is sent then.
+    Raises `OperatorError` at the first call without an answer, and sends nothing more then; with
+    `on_failure`, that gets it, and sending goes on.
     """
     try:
-        run_until_interrupted(_send_all(plan, path, request, on_answer))
+        run_until_interrupted(_send_all(plan, path, request, on_answer, on_failure))
     except ExceptionGroup as failures:
         known = [each for each in failures.exceptions if isinstance(each, OperatorError)]
         if not known:
@@ -56,6 +65,7 @@ async def _send_all(
     path: str,
     request: Callable[[int], bytes],
     on_answer: Callable[[Answer], None],
+    on_failure: Callable[[RpcFailed], None] | None,
 ) -> None:
     client = _client(plan.address)
     numbers = iter(range(plan.repeat))
@@ -67,8 +77,13 @@ async def _send_all(
             try:
                 response = await client.unary(path, request(number), timeout_s=plan.timeout_s)
             except RpcFailed as failure:
-                raise _no_answer(plan, failure) from failure
-            on_answer(Answer(number, response, clock.monotonic_s() - started_s))
+                if on_failure is None:
+                    raise _no_answer(plan, failure) from failure
+                on_failure(failure)
+            else:
+                on_answer(Answer(number, response, clock.monotonic_s() - started_s))
+            if plan.pause_s:
+                await asyncio.sleep(started_s + plan.pause_s - clock.monotonic_s())
 
     try:
         async with asyncio.TaskGroup() as group:

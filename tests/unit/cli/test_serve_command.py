@@ -37,14 +37,32 @@ def test_all_faults_of_all_sources_are_told_at_once(tmp_path: Path) -> None:
     assert any("; REMIXER_LOG_FORMAT log_format" in line for line in lines)
 
 
-def test_a_flag_of_mixer_is_told_with_its_name_here() -> None:
-    assert serve("--configStoreURL", "fs:///etc/mixer") == (
+def test_a_flag_of_mixer_without_a_meaning_is_refused_with_its_replacement() -> None:
+    assert serve("--configStoreURL", "embedded://", "-p", "0", "--ctrlz_port=9876") == (
         ExitCode.USAGE,
         [
-            "error: SET001: there is no such flag; --configStoreURL; "
-            + "Mixer 1.3's --configStoreURL is --config-store here."
+            "error: SET005: this flag of Mixer has no meaning here, found `9876`; --ctrlz_port; "
+            + "The pages of `--monitoring-address`."
         ],
     )
+
+
+def test_flags_of_mixer_start_a_server_and_are_noted_in_its_log(tmp_path: Path) -> None:
+    code, lines = serve(
+        "--configStoreURL", f"fs://{tmp_path}/missing", "--configWaitTimeout", "0s",
+        "--address", f"unix://{tmp_path}/mixer.sock", "--monitoringPort=0",
+        "--log_output_level=default:info", "--prometheus-address", "127.0.0.1:0",
+    )  # fmt: skip
+
+    assert code == ExitCode.FAILED  # there is no configuration
+    noted = [each.partition(" flag=")[2].split(" ")[0] for each in lines if "flag_of_mixer" in each]
+    assert noted == [
+        "--configStoreURL",
+        "--configWaitTimeout",
+        "--monitoringPort",
+        "--log_output_level",
+    ]
+    assert any("no configuration within 0 s" in each for each in lines)
 
 
 def test_a_repeated_flag_keeps_its_order() -> None:

@@ -269,3 +269,101 @@ def test_a_malformed_attribute_is_a_usage_error_before_anything_is_sent(peer: Pe
 
     assert (code, peer.checks) == (ExitCode.USAGE, [])
     assert stderr.startswith("error: `many` is not a 64-bit whole number; -i size=many; write")
+
+
+# ------------------------------------------------------------------ scripts written for mixc
+
+
+def test_every_flag_of_mixc_is_taken(peer: Peer) -> None:
+    code, _, stderr = run(
+        "check", "--mixer", peer.address, "--repeat", "2", "--concurrency", "1", "--rate", "1000",
+        "--print_response=true", "--report_batch_size", "1", "--string_attributes", "a=b",
+        "--trace_zipkin_url", "http://zipkin/", "--trace_jaeger_url=http://jaeger/",
+        "--trace_log_spans", "--log_output_level", "default:debug", "-q=rate=1", "-s=c=d",
+    )  # fmt: skip
+
+    assert code == ExitCode.DONE
+    assert [line.split(" ")[:2] for line in stderr.splitlines()] == [
+        ["warning:", "--report_batch_size"],
+        ["warning:", "--trace_zipkin_url"],
+        ["warning:", "--trace_jaeger_url"],
+        ["warning:", "--trace_log_spans"],
+        ["warning:", "--log_output_level"],
+    ]
+    assert [attributes_of(each.attributes) for each in peer.checks] == [{"a": "b", "c": "d"}] * 2
+    assert list(peer.checks[0].quotas) == ["rate"]
+
+
+def test_an_answer_can_be_printed_as_mixc_did(peer: Peer) -> None:
+    answer = CheckResponse()
+    answer.CopyFrom(DENIED)
+    references = answer.precondition.referenced_attributes
+    references.words.extend([b"source.uid", b"request.headers", b"x-user"])
+    references.attribute_matches.add(name=-1, condition=1)  # type: ignore[arg-type]  # an enum
+    references.attribute_matches.add(name=-2, map_key=-3, condition=2)  # type: ignore[arg-type]
+    answer.quotas["visits"].granted_amount = 5
+    answer.quotas["visits"].valid_duration.seconds = 90
+    answer.quotas["a"].granted_amount = 10
+    answer.quotas["a"].valid_duration.SetInParent()
+    peer.answer = answer.SerializeToString()
+
+    code, stdout, stderr = run("check", "-m", peer.address, "--output", "mixc", "-q", "visits=5")
+
+    assert (code, stderr) == (ExitCode.DONE, "")
+    assert stdout.split("\n") == [
+        "Check RPC completed successfully. Check status was PERMISSION_DENIED (deny.shop: not today)",
+        "  Valid use count: 0, valid duration: 1s",
+        "  Referenced Attributes",
+        "    request.headers::x-user EXACT",
+        "    source.uid ABSENCE",
+        "",
+        "  Quota   Granted Amount  Duration",
+        "  a       10              0s",
+        "  visits  5               1m30s",
+        "",
+        "",
+    ]
+
+
+def test_a_code_of_an_adapter_s_own_is_a_number_as_with_mixc(peer: Peer) -> None:
+    answer = CheckResponse()
+    answer.precondition.status.code = 40001
+    peer.answer = answer.SerializeToString()
+    stdout = run("check", "-m", peer.address, "--output=mixc")[1]
+    assert stdout.startswith("Check RPC completed successfully. Check status was Code 40001\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("check", "Check RPC failed with: InvalidArgument (no)\n"),
+        ("report", "Report RPC returned InvalidArgument (no)\n"),
+    ],
+)
+def test_as_mixc_a_call_without_an_answer_is_a_line_and_the_next_is_sent(
+    peer: Peer, command: str, line: str
+) -> None:
+    peer.failure = (grpc.StatusCode.INVALID_ARGUMENT, "no")
+    found = run(command, "-m", peer.address, "--output", "mixc", "--repeat", "2")
+    assert found == (ExitCode.DONE, line * 2, "")
+
+
+def test_as_mixc_each_sender_sends_all_requests(peer: Peer) -> None:
+    found = run("report", "-m", peer.address, "--output", "mixc", "-r", "2", "-c", "2")
+    assert found == (ExitCode.DONE, "Report RPC returned OK\n" * 4, "")
+    assert len(peer.reports) == 4
+
+
+def test_reports_can_be_sent_several_in_a_message(peer: Peer) -> None:
+    code, _, _ = run("report", "-m", peer.address, "-r", "5", "--report_batch_size=2", "-s", "a=b")
+    assert code == ExitCode.DONE
+    assert [len(each.attributes) for each in peer.reports] == [2, 2, 1]
+    bags = [bag for each in peer.reports for bag in decode_report(each).bags]
+    assert [bag["a"] for bag in bags] == ["b"] * 5
+
+
+@pytest.mark.parametrize("output", ["text", "json", "mixc"])
+@pytest.mark.parametrize("command", ["check", "report"])
+def test_answers_need_not_be_printed(peer: Peer, command: str, output: str) -> None:
+    found = run(command, "-m", peer.address, "--print_response=false", "-r2", "-o", output)
+    assert found == (ExitCode.DONE, "", "")

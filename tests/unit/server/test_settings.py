@@ -167,7 +167,7 @@ def test_store_without_scheme_is_a_fault_that_shows_the_url() -> None:
     assert "write fs:///etc/remixer" in fault
 
 
-@pytest.mark.parametrize("text", ["9091", ":9091", "h:x", "h:99999", "unix:", "a:1,,b:2"])
+@pytest.mark.parametrize("text", ["9091", ":port", "h:x", "h:99999", "unix:", "a:1,,b:2"])
 def test_no_address_is_a_fault(text: str) -> None:
     (fault,) = faults("--address", text)
     assert "SET002" in fault
@@ -202,13 +202,15 @@ def test_all_faults_of_all_sources_are_told_at_once_with_their_places(tmp_path: 
 @pytest.mark.parametrize(
     ("flag", "ours"),
     [
-        ("--configStoreURL", "--config-store"),
-        ("--monitoringPort", "--monitoring-address"),
-        ("--maxMessageSize=5", "--max-message-bytes"),
+        ("configStoreURL", "config_store"),
+        ("monitoringPort", "monitoring_address"),
+        ("maxMessageSize", "max_message_bytes"),
     ],
 )
-def test_flag_of_mixer_is_answered_with_ours(flag: str, ours: str) -> None:
-    (fault,) = faults(flag)
+def test_flag_of_mixer_as_a_key_of_the_file_is_answered_with_ours(
+    tmp_path: Path, flag: str, ours: str
+) -> None:
+    (fault,) = faults("--settings", write(tmp_path, f"{flag}: 5\n"))
     assert f"is {ours} here." in fault
 
 

@@ -11,11 +11,15 @@ from remixer.cli.call_flags import (
     DEFAULT_ADDRESS,
     DEFAULT_TIMEOUT_S,
     AddressFlag,
+    CallOutput,
+    CallOutputFlag,
     ConcurrencyFlag,
+    PrintFlag,
+    RateFlag,
     RepeatFlag,
     TimeoutFlag,
+    requests_of,
 )
-from remixer.cli.console import OutputFlag, OutputFormat
 from remixer.cli.exits import ExitCode
 
 
@@ -45,7 +49,9 @@ def check(  # noqa: PLR0913 - each parameter is a flag
     repeat: RepeatFlag = 1,
     concurrency: ConcurrencyFlag = 1,
     timeout: TimeoutFlag = DEFAULT_TIMEOUT_S,
-    output: OutputFlag = OutputFormat.TEXT,
+    rate: RateFlag = 0,
+    print_response: PrintFlag = True,
+    output: CallOutputFlag = CallOutput.TEXT,
 ) -> int:
     """Ask a running server to decide on a request, and show all of its answer.
 
@@ -59,10 +65,10 @@ def check(  # noqa: PLR0913 - each parameter is a flag
     from remixer.cli.server_calls import CallPlan
 
     is_denied = ask(
-        CallPlan(address, repeat, concurrency, timeout),
+        CallPlan(address, requests_of(repeat, concurrency, output), concurrency, timeout, rate),
         bag,
         asked=quota_amounts_of("-q", quotas or ()),
         deduplication_id=deduplication_id,
-        output=output,
+        output=output if print_response else None,
     )
     return ExitCode.FAILED if exit_code and is_denied else ExitCode.DONE

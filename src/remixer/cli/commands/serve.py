@@ -9,6 +9,7 @@ from remixer.cli.console import show_error
 from remixer.cli.exits import ExitCode
 from remixer.cli.flags import Flag, with_flags
 from remixer.cli.problem_line import problem_line
+from remixer.server.mixer_flags import translated
 from remixer.server.settings import SettingRow, SettingsError, settings_of_process, settings_table
 
 _FILE: Final = Flag(
@@ -27,20 +28,24 @@ def _serve(context: typer.Context, given: tuple[str, ...]) -> int:
     --log-level, REMIXER_LOG_LEVEL, log_level. A flag counts before a
     variable, a variable before the file, the file before the default.
 
+    Flags of Mixer's own server are understood too, or refused with the
+    name of their replacement.
+
     Exit codes:
     0 stopped on request, after finishing what was accepted
     1 the server could not start
     2 settings cannot be understood
     """
+    arguments = (*given, *context.args)
     try:
-        settings = settings_of_process([*given, *context.args])
+        settings = settings_of_process(arguments)
     except SettingsError as error:
         for problem in error.problems:
             show_error(problem_line(problem))
         return ExitCode.USAGE
     from remixer.server.main import serve as run_server
 
-    return run_server(settings)
+    return run_server(settings, notes=translated(arguments).notes)
 
 
 def _flag(row: SettingRow) -> Flag:
