@@ -18,42 +18,39 @@ import importlib
 import importlib.util
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, cast
+from typing import Final, Protocol, TypeAlias, TypeVar, cast
 
-from remixer.drivers.redis_address import RedisAddress
+from remixer.drivers.redis_connections import MOST_CONNECTIONS, RedisSettings, open_redis
+from remixer.drivers.redis_errors import RedisAnswerError, RedisError, RedisUnavailableError
+from remixer.drivers.redis_group import Grouping, RedisGroup, RedisPlace
 from remixer.foundation.clock import Clock
 from remixer.foundation.errors import RemixerError
 
-if TYPE_CHECKING:
-    from redis.asyncio import BlockingConnectionPool
-    from redis.asyncio.connection import AbstractConnection
+__all__ = [
+    "MOST_CONNECTIONS",
+    "RedisAnswerError",
+    "RedisClient",
+    "RedisError",
+    "RedisNotInstalledError",
+    "RedisPubSub",
+    "RedisScript",
+    "RedisSettings",
+    "RedisUnavailableError",
+    "RedisValue",
+    "redis_is_installed",
+]
 
 FAILURES_TO_REST: Final = 3
 """One may be a connection that broke; three in a row are a server that is not there."""
 FIRST_REST_S: Final = 0.1
 LONGEST_REST_S: Final = 2.0
-MOST_CONNECTIONS: Final = 1_000
 _SLOW_S: Final = 0.25
 """A caller that gave up after so long tells something of the server; a hasty one does not."""
 _CLOSE_S: Final = 1.0
 _LONGEST_REASON: Final = 200  # of the server's own text; enough for one log line
-_MOST_PASSWORD_BYTES: Final = 4_096
 
 RedisValue: TypeAlias = str | bytes | int | float
 T = TypeVar("T")
-
-
-class RedisError(RemixerError):
-    """A command without a usable answer. `str()` says at which server and why."""
-
-
-class RedisUnavailableError(RedisError):
-    """No server: refused, silent, gone, or resting after such failures."""
-
-
-class RedisAnswerError(RedisError):
-    """The server answered with an error: credentials, a script's fault, a wrong type."""
 
 
 class RedisNotInstalledError(RemixerError):
@@ -80,22 +77,36 @@ class RedisScript:
         object.__setattr__(self, "sha1", digest.hexdigest())
 
 
-@dataclass(frozen=True, slots=True)
-class RedisSettings:
-    """How a client behaves."""
-
-    address: RedisAddress
-    pool_size: int = 10
-    connect_timeout_s: float = 1.0
-    command_timeout_s: float = 1.0
-
-
 class _Commands(Protocol):
     """What is used of redis-py's client, which has no types for it."""
 
     async def execute_command(self, *command: RedisValue) -> object: ...
 
-    async def aclose(self, close_connection_pool: bool | None = None) -> None: ...  # noqa: FBT001 - the library's signature
+    def pipeline(self, *, transaction: bool) -> "_Pipeline": ...
+
+    def mget_nonatomic(self, keys: Sequence[RedisValue]) -> Awaitable[Sequence[object]]:
+        """Of a cluster's client alone."""
+        ...
+
+    def pubsub(self) -> "RedisPubSub": ...
+
+
+class _Pipeline(Protocol):
+    def execute_command(self, *command: RedisValue) -> object: ...
+
+    async def execute(self, *, raise_on_error: bool) -> list[object]: ...
+
+
+class RedisPubSub(Protocol):
+    """A connection that listens."""
+
+    async def subscribe(self, channel: str) -> object: ...
+
+    async def get_message(self, *, timeout: float) -> object:  # noqa: ASYNC109 - the library's name
+        """A notice, or None after so long."""
+        ...
+
+    async def aclose(self) -> None: ...
 
 
 class _Rest:
@@ -138,6 +149,7 @@ class RedisClient:
         self._clock = clock
         self._rest = _Rest(clock)
         self._redis: _Commands | None = None
+        self._close: Callable[[], Awaitable[None]] | None = None
         self._errors: _Errors | None = None
 
     async def start(self) -> None:
@@ -150,17 +162,17 @@ class RedisClient:
         # Loading takes a third of a second: requests go on meanwhile.
         await asyncio.to_thread(importlib.import_module, "redis.asyncio")
         from redis import exceptions  # noqa: PLC0415 - an optional extra
-        from redis.asyncio import Redis  # noqa: PLC0415 - an optional extra
 
         self._errors = _Errors(
             refused=(exceptions.ResponseError, exceptions.AuthenticationError),
             unknown_script=exceptions.NoScriptError,
             any=exceptions.RedisError,
         )
-        self._redis = cast("_Commands", Redis.from_pool(_pool(self._settings)))
+        client, self._close = open_redis(self._settings)
+        self._redis = cast("_Commands", client)
 
     @property
-    def address(self) -> RedisAddress:
+    def address(self) -> RedisPlace:
         return self._settings.address
 
     async def ping(self) -> None:
@@ -170,6 +182,49 @@ class RedisClient:
     async def execute(self, *command: RedisValue) -> object:
         """One command's answer; texts come as bytes. Raises `RedisError`."""
         return await self._bounded(lambda redis: redis.execute_command(*command))
+
+    async def execute_many(self, commands: Sequence[Sequence[RedisValue]]) -> Sequence[object]:
+        """The answers of commands that are sent together, one round trip for all.
+
+        Raises `RedisError` if one of them failed; the others may have had their effect.
+        """
+
+        async def run(redis: _Commands) -> Sequence[object]:
+            pipeline = redis.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers = await pipeline.execute(raise_on_error=False)
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+            return answers
+
+        return await self._bounded(run)
+
+    async def get_many(self, keys: Sequence[bytes]) -> Sequence[object]:
+        """The value of each key, None where there is none. Raises `RedisError`."""
+        if self._is_cluster:
+            return await self._bounded(lambda redis: redis.mget_nonatomic(keys))
+        answer = await self.execute("MGET", *keys)
+        return cast("Sequence[object]", answer)
+
+    def pub_sub(self) -> RedisPubSub:
+        """A connection of its own; whoever asks for it closes it.
+
+        Its methods raise what the library raises; `told` makes that ours.
+        """
+        if self._redis is None:
+            raise RedisUnavailableError(self._told("the client is not started"))
+        return self._redis.pubsub()
+
+    def told(self, error: Exception) -> RedisError | None:
+        """Our error for one of the library's or the system's; None for any other."""
+        if self._errors is not None and isinstance(error, self._errors.refused):
+            return RedisAnswerError(self._told(_reason(error)))
+        kinds = (OSError, ValueError, TimeoutError)
+        if isinstance(error, kinds) or (self._errors and isinstance(error, self._errors.any)):
+            return RedisUnavailableError(self._told(_reason(error)))
+        return None
 
     async def run_script(
         self, script: RedisScript, keys: Sequence[bytes], arguments: Sequence[RedisValue]
@@ -195,11 +250,17 @@ class RedisClient:
 
     async def aclose(self) -> None:
         """Close all connections; once or twice."""
-        redis, self._redis = self._redis, None
-        if redis is not None:
+        close, self._close = self._close, None
+        self._redis = None
+        if close is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_S):
-                    await redis.aclose(close_connection_pool=True)
+                    await close()
+
+    @property
+    def _is_cluster(self) -> bool:
+        place = self._settings.address
+        return isinstance(place, RedisGroup) and place.grouping is Grouping.CLUSTER
 
     async def _bounded(self, exchange: Callable[[_Commands], Awaitable[T]]) -> T:
         redis, errors = self._redis, self._errors
@@ -252,72 +313,3 @@ class _Errors:
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
-
-
-def _pool(settings: RedisSettings) -> "BlockingConnectionPool":
-    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - an optional extra
-    from redis.asyncio.retry import Retry  # noqa: PLC0415 - an optional extra
-    from redis.backoff import NoBackoff  # noqa: PLC0415 - an optional extra
-
-    address = settings.address
-    return BlockingConnectionPool(
-        max_connections=min(settings.pool_size, MOST_CONNECTIONS),
-        timeout=settings.connect_timeout_s + settings.command_timeout_s,
-        connection_class=_connection_class(address),
-        db=address.database,
-        socket_timeout=settings.command_timeout_s,
-        socket_connect_timeout=settings.connect_timeout_s,
-        # Repeating is the caller's decision: an allocation may have counted.
-        retry=Retry(NoBackoff(), 0),
-        # The older protocol, which every server and proxy speaks.
-        protocol=2,
-        driver_info=None,
-        **_credentials(address),
-        **_place(address),
-    )
-
-
-def _connection_class(address: RedisAddress) -> "type[AbstractConnection]":
-    from redis.asyncio import connection  # noqa: PLC0415 - an optional extra
-
-    if address.socket_path:
-        return connection.UnixDomainSocketConnection
-    return connection.SSLConnection if address.is_tls else connection.Connection
-
-
-def _place(address: RedisAddress) -> dict[str, Any]:
-    if address.socket_path:
-        return {"path": address.socket_path}
-    place: dict[str, Any] = {"host": address.host, "port": address.port}
-    if address.is_tls:
-        place |= {
-            "ssl_ca_certs": address.ca_file or None,
-            "ssl_certfile": address.certificate_file or None,
-            "ssl_keyfile": address.key_file or None,
-        }
-    return place
-
-
-def _credentials(address: RedisAddress) -> dict[str, Any]:
-    if not address.password_file:
-        return {"username": address.username or None, "password": address.password or None}
-    from redis.credentials import CredentialProvider  # noqa: PLC0415 - an optional extra
-
-    class FromFile(CredentialProvider):
-        """Reads the password at each new connection."""
-
-        async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
-            password = await asyncio.to_thread(_password_in, address.password_file)
-            return (address.username, password) if address.username else (password,)
-
-    return {"credential_provider": FromFile()}
-
-
-def _password_in(path: str) -> str:
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(_MOST_PASSWORD_BYTES).decode().rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        message = f"password file {path}: {reason}"
-        raise RedisUnavailableError(message) from None
