@@ -88,6 +88,10 @@ BAD_BINDING: Final = "CONF043"
 BOUND_TWICE: Final = "CONF044"
 """Two instances generate one attribute for the same requests; the first counts (warning)."""
 
+# Remembered verdicts.
+USELESS_KEY: Final = "CONF050"
+"""A rule's verdict depends on an attribute that no two requests share (warning)."""
+
 # Out-of-process adapters.
 NOT_A_DESCRIPTOR_SET: Final = "CONF060"
 """The bytes of a descriptor are no `FileDescriptorSet`, or too many."""

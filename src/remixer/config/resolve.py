@@ -29,6 +29,7 @@ from remixer.config.resource_index import ResourceIndex
 from remixer.config.resources import LoadedResources, Resource
 from remixer.config.rules import ActionDraft, RuleDraft, RuleReader, report_empty_rule
 from remixer.config.snapshot import ActionConfig, HandlerConfig, RuleConfig, Snapshot
+from remixer.config.useless_keys import warn_of_useless_keys
 from remixer.expr.semantics import Semantics
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.sdk.remote import RemoteAdapterFactory
@@ -78,6 +79,7 @@ def resolve(
     run = _Run(index, context, memory)
     rules = tuple(run.rules())
     warn_of_doubles(rules, default_namespace, problems)
+    warn_of_useless_keys(rules, loaded.resources, vocabulary, problems)
     handlers = {action.handler.name: action.handler for rule in rules for action in rule.actions}
     return Snapshot(
         vocabulary=vocabulary,
