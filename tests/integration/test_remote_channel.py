@@ -19,7 +19,7 @@ from remixer.transport.remote_breaker import BreakerLimits, BreakerState
 from remixer.transport.remote_channel import ChannelLimits, GrpcRemoteChannel, open_remote_channel
 from remixer.transport.remote_port import RemoteSetupError, RpcFailed
 from remixer.transport.remote_resolver import ResolutionLimits, ResolveFailed
-from remixer.transport.remote_spec import ConnectionSpec, MutualTls
+from remixer.transport.remote_spec import ConnectionSpec
 from remixer.transport.remote_subchannel import WireLimits
 
 pytestmark = pytest.mark.integration
@@ -513,12 +513,12 @@ async def test_calls_fail_at_once_when_the_background_work_was_cancelled() -> No
 
 async def test_a_connection_that_cannot_be_is_refused_at_opening() -> None:
     async with asyncio.TaskGroup() as group:
-        for spec, part in (
-            (ConnectionSpec("nowhere"), "connection.address `nowhere` is not HOST:PORT"),
-            (ConnectionSpec("a:1", None, MutualTls("/no/c", "/no/k")), "/no/c cannot be read"),
+        with pytest.raises(
+            RemoteSetupError, match=r"connection\.address `nowhere` is not HOST:PORT"
         ):
-            with pytest.raises(RemoteSetupError) as caught:
-                await open_remote_channel(
-                    spec, clock=SystemClock(), tasks=Tasks(group), http=FakeHttpClient()
-                )
-            assert part in str(caught.value)
+            await open_remote_channel(
+                ConnectionSpec("nowhere"),
+                clock=SystemClock(),
+                tasks=Tasks(group),
+                http=FakeHttpClient(),
+            )

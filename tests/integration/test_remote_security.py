@@ -23,7 +23,7 @@ from remixer.foundation.status import Code
 from remixer.testing.clock import VirtualClock
 from remixer.transport.remote_channel import ChannelLimits, GrpcRemoteChannel, open_remote_channel
 from remixer.transport.remote_identity import uri_names
-from remixer.transport.remote_port import NoTokenError, RemoteSetupError, RpcFailed
+from remixer.transport.remote_port import NoTokenError, RpcFailed
 from remixer.transport.remote_spec import (
     Authentication,
     AuthHeader,
@@ -230,9 +230,11 @@ async def test_a_server_of_a_trusted_authority_is_called_without_any_token(
 
 async def test_a_server_of_an_unknown_authority_or_another_name_is_not(made: Certificates) -> None:
     async with back_end(made.server) as (server, address):
-        assert address in await answer(address, Tls(made.theirs))
-        assert await answer(address, Tls()) != ""
-        assert await answer(address, Tls(made.ours, "elsewhere.test")) != ""
+        why = await answer(address, Tls(made.theirs))
+        assert address in why
+        assert "its certificate is not trusted (" in why
+        assert "its certificate is not trusted (" in await answer(address, Tls())
+        assert "is for another name" in await answer(address, Tls(made.ours, "elsewhere.test"))
         assert server.metadata == []
 
 
@@ -457,8 +459,8 @@ async def test_authorities_are_read_again_too(made: Certificates, tmp_path: Path
 
 
 @pytest.mark.parametrize("wrong", ["ca", "key", "pair", "token"])
-async def test_files_that_cannot_be_used_are_named_at_opening(
-    made: Certificates, tmp_path: Path, wrong: str
+async def test_calls_fail_while_a_file_cannot_be_used_and_name_it(
+    made: Certificates, tmp_path: Path, wrong: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad = tmp_path / "bad.pem"
     bad.write_text("s3cret\x07" if wrong == "token" else "s3cret")
@@ -468,13 +470,31 @@ async def test_files_that_cannot_be_used_are_named_at_opening(
         "pair": MutualTls(made.shop[0], made.other[1]),
         "token": Tls(made.ours, token=TokenFile(str(bad), AuthHeader.PLAIN)),
     }[wrong]
-    with pytest.raises(ExceptionGroup) as caught:
-        async with channel("localhost:1", authentication):
-            pass
-    error = caught.value.exceptions[0]
-    assert isinstance(error, RemoteSetupError)
-    assert (made.other[1] if wrong == "pair" else str(bad)) in str(error)
-    assert "s3cret" not in str(error)
+    async with back_end(made.server) as (server, address):
+        with caplog.at_level(logging.ERROR):
+            why = await answer(address, authentication)
+    assert (made.other[1] if wrong == "pair" else str(bad)) in why
+    assert server.metadata == []
+    assert [each.message for each in caplog.records] == [
+        "file is not usable, calls fail until it is"
+    ]
+    assert "s3cret" not in why + str(vars(caplog.records[0]))
+
+
+async def test_files_that_come_later_are_used_as_soon_as_they_are_there(
+    made: Certificates, tmp_path: Path
+) -> None:
+    authorities, token = tmp_path / "ca.pem", tmp_path / "token"
+    tls = Tls(str(authorities), token=TokenFile(str(token), AuthHeader.BEARER))
+    async with back_end(made.server) as (server, address), channel(address, tls) as on:
+        for _ in range(10):  # a breaker would be open
+            assert f"{authorities} cannot be read" in (await failure(on)).message
+        shutil.copy(made.ours, authorities)
+        for _ in range(10):
+            assert f"no access token: {token} cannot be read" in (await failure(on)).message
+        token.write_text("t0ken")
+        assert await call(on) == b"hello"
+        assert server.shown("authorization") == ["Bearer t0ken"]
 
 
 # ------------------------------------------------------------------ tokens in files
@@ -569,7 +589,8 @@ async def token_server() -> AsyncIterator[tuple[TokenServer, str]]:
 
 def oauth(made: Certificates, folder: Path, url: str) -> Tls:
     secret = folder / "secret"
-    secret.write_text("s3cret\n")
+    if folder.exists():
+        secret.write_text("s3cret\n")
     client = OAuthClient(
         "me", str(secret), url, scopes=("read",), endpoint_params=(("audience", "adapter"),)
     )
@@ -621,7 +642,9 @@ async def test_without_a_token_calls_fail_fast_and_tell_why_but_no_secret(
         for _ in range(10):
             failed = await failure(on)
             assert isinstance(failed.__cause__, NoTokenError)
-        assert "no access token: the token endpoint answered 500 (server_error)" in failed.message
+        assert failed.message.startswith(
+            f"{address}: no access token: the token endpoint answered 500 (server_error); tried"
+        )
         assert len(tokens.forms) == 1
         tokens.status = 200
         clock.advance(1)
@@ -631,6 +654,21 @@ async def test_without_a_token_calls_fail_fast_and_tell_why_but_no_secret(
     assert "access_token_not_fetched" in everything
     assert "s3cret" not in everything
     assert "bWU6" not in everything
+
+
+async def test_a_secret_that_comes_later_is_used(made: Certificates, tmp_path: Path) -> None:
+    clock = VirtualClock()
+    async with (
+        token_server() as (tokens, url),
+        back_end(made.server) as (_, address),
+        channel(address, oauth(made, tmp_path / "later", url), clock=clock) as on,
+    ):
+        assert "secret cannot be read (No such file" in (await failure(on)).message
+        assert tokens.forms == []
+        (tmp_path / "later").mkdir()
+        oauth(made, tmp_path / "later", url)
+        clock.advance(1)
+        assert await call(on) == b"hello"
 
 
 async def test_a_token_that_the_back_end_refuses_is_replaced(

@@ -26,7 +26,6 @@ from remixer.transport.remote_breaker import (
     is_failure,
 )
 from remixer.transport.remote_credentials import CallCredentials, call_credentials
-from remixer.transport.remote_files import FileFault
 from remixer.transport.remote_metrics import ChannelCounts, ChannelMetrics, ChannelStatus
 from remixer.transport.remote_pool import AddressPool, PoolSpec
 from remixer.transport.remote_port import (
@@ -77,8 +76,8 @@ async def open_remote_channel(
 ) -> "GrpcRemoteChannel":
     """A channel that connects by itself; a back end that is away is no error.
 
-    Raises `RemoteSetupError` for faults of `spec` and for files of keys and tokens that cannot
-    be used. `tasks` must run its work until the channel is closed.
+    Neither is a file of keys or tokens that cannot be used: calls fail until it can. Raises
+    `RemoteSetupError` for faults of `spec`. `tasks` must run its work until the channel is closed.
     """
     if faults := connection_faults(spec):
         text = "; ".join(f"connection.{each.path} {each.message}" for each in faults)
@@ -87,14 +86,10 @@ async def open_remote_channel(
     target = parse_target(spec.address)
     host = target.host if isinstance(target, HostTarget) else None
     authentication = spec.authentication
-    try:
-        security = SecuritySource(authentication, host=host, clock=clock)
-        credentials = call_credentials(
-            authentication, back_end=spec.address, http=http, clock=clock, tasks=tasks
-        )
-    except FileFault as fault:
-        message = f"connection to {spec.address}: {fault}"
-        raise RemoteSetupError(message) from fault
+    security = SecuritySource(authentication, host=host, clock=clock)
+    credentials = call_credentials(
+        authentication, back_end=spec.address, http=http, clock=clock, tasks=tasks
+    )
     authority = authority_of(authentication, address=str(target), host=host)
     pool = AddressPool(
         PoolSpec(spec.address, authority, limits.wire, limits.resolution),
@@ -225,6 +220,9 @@ class GrpcRemoteChannel:
             self._refused += 1
             message = f"{self._under_way} calls are under way; more are not made"
             raise self._no(Code.RESOURCE_EXHAUSTED, message)
+        if (fault := self._security.fault) is not None:
+            self._refused += 1
+            raise self._no(Code.UNAVAILABLE, str(fault))
         permit = self._breaker.enter(now_s=now_s)
         if isinstance(permit, Refused):
             self._refused += 1

@@ -3,9 +3,10 @@
 from typing import Final, Protocol, TypeAlias, assert_never
 
 from remixer.foundation.clock import Clock
-from remixer.transport.remote_files import WatchedFiles, secret_in
+from remixer.foundation.status import Code
+from remixer.transport.remote_files import FileFault, WatchedFiles, secret_in
 from remixer.transport.remote_oauth import OAuthTokens
-from remixer.transport.remote_port import BackgroundTasks, TokenEndpoint
+from remixer.transport.remote_port import BackgroundTasks, NoTokenError, TokenEndpoint
 from remixer.transport.remote_spec import (
     Authentication,
     AuthHeader,
@@ -44,7 +45,6 @@ def call_credentials(
     clock: Clock,
     tasks: BackgroundTasks,
 ) -> CallCredentials:
-    """Raises `FileFault` for files that cannot be used."""
     token = authentication.token if isinstance(authentication, Tls) else None
     match token:
         case None:
@@ -71,7 +71,7 @@ class NoCredentials:
 
 
 class FileCredentials:
-    """A token from a file, read again when it changes."""
+    """A token from a file, read again when it changes, and waited for when it is not there."""
 
     def __init__(self, token: TokenFile, *, clock: Clock) -> None:
         self._clock = clock
@@ -84,10 +84,16 @@ class FileCredentials:
 
     def ready(self, *, now_s: float) -> Metadata | None:
         self._file.look(now_s=now_s)
-        return self._file.value
+        return self._shown()
 
     async def wait(self, *, timeout_s: float) -> Metadata:  # noqa: ARG002 - the port's signature
-        return self._file.value
+        return self._shown()
+
+    def _shown(self) -> Metadata:
+        try:
+            return self._file.value
+        except FileFault as fault:
+            raise NoTokenError(Code.UNAVAILABLE, f"no access token: {fault}") from fault
 
     def rejected(self, metadata: Metadata) -> None: ...
 

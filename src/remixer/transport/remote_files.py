@@ -2,6 +2,8 @@
 
 Looked at, at most once a second, when a call is made. New contents must parse before they
 replace the old ones; broken ones are logged once per change, and what was good stays in use.
+Files that were never usable, such as a token that comes later than we do, are looked at with
+every call: what needs them fails meanwhile, and says which file is missing.
 """
 
 from collections.abc import Callable
@@ -31,23 +33,49 @@ class FileFault(ValueError):  # noqa: N818 - reads as what it is
 class WatchedFiles(Generic[T]):
     """What a set of files means now. Not for two threads at once."""
 
-    __slots__ = ("_contents", "_is_settled", "_next_look_s", "_parse", "_paths", "_stamp", "value")
+    __slots__ = (
+        "_contents",
+        "_is_settled",
+        "_next_look_s",
+        "_parse",
+        "_paths",
+        "_stamp",
+        "_value",
+        "fault",
+    )
 
     def __init__(
         self, paths: tuple[str, ...], parse: Callable[[tuple[bytes, ...]], T], *, now_s: float
     ) -> None:
-        """Reads at once; raises `FileFault`. `parse` gets the contents in the order of `paths`."""
+        """Reads at once. `parse` gets the contents in the order of `paths`."""
         self._paths = paths
         self._parse = parse
         self._next_look_s = now_s + _LOOK_EVERY_S
         self._stamp = _stamp(paths)
         self._is_settled = False
-        self._contents = _read_all(paths)
-        self.value = parse(self._contents)
+        self._contents: tuple[bytes, ...] = ()
+        self._value: T | None = None
+        self.fault: FileFault | None = None
+        """Why there is no value yet."""
+        try:
+            self._contents = _read_all(paths)
+            self._value = parse(self._contents)
+        except FileFault as fault:
+            self.fault = fault
+            _log.error(
+                "file is not usable, calls fail until it is", files=list(paths), reason=str(fault)
+            )
+
+    @property
+    def value(self) -> T:
+        """What the files meant when they were last usable; raises `FileFault` if never."""
+        if self._value is None:
+            raise self.fault or FileFault("no file was read")
+        return self._value
 
     def look(self, *, now_s: float) -> bool:
         """Whether `value` is another one than before this call."""
-        if now_s < self._next_look_s:
+        if now_s < self._next_look_s and self.fault is None:
             return False
         self._next_look_s = now_s + _LOOK_EVERY_S
         stamp = _stamp(self._paths)
@@ -66,7 +94,9 @@ class WatchedFiles(Generic[T]):
                 return False
             value = self._parse(contents)
         except FileFault as fault:
-            if not self._is_settled:
+            if self.fault is not None:
+                self.fault = fault
+            elif not self._is_settled:
                 _log.error(
                     "changed file is not usable, what was read before stays in use",
                     files=list(self._paths),
@@ -74,7 +104,8 @@ class WatchedFiles(Generic[T]):
                 )
             return False
         self._contents = contents
-        self.value = value
+        self._value = value
+        self.fault = None
         _log.info("changed file read again", files=list(self._paths))
         return True
 

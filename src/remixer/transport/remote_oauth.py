@@ -12,7 +12,7 @@ from remixer.foundation.errors import RemixerError
 from remixer.foundation.event_limit import EventLimit
 from remixer.foundation.log import event_log
 from remixer.foundation.status import Code
-from remixer.transport.remote_files import WatchedFiles, secret_in
+from remixer.transport.remote_files import FileFault, WatchedFiles, secret_in
 from remixer.transport.remote_oauth_messages import (
     Granted,
     SecretStyle,
@@ -43,7 +43,6 @@ class OAuthTokens:
         clock: Clock,
         tasks: BackgroundTasks,
     ) -> None:
-        """Raises `FileFault` when the secret's file cannot be used."""
         self._oauth = oauth
         self._back_end = back_end
         self._http = http
@@ -74,7 +73,7 @@ class OAuthTokens:
                 while (value := self.ready(now_s=self._clock.monotonic_s())) is None:
                     await self._fetched.wait()
         except TimeoutError as error:
-            message = f"{self._back_end}: no access token within {timeout_s:g} s"
+            message = f"no access token within {timeout_s:g} s"
             raise NoTokenError(Code.DEADLINE_EXCEEDED, message) from error
         return value
 
@@ -84,7 +83,7 @@ class OAuthTokens:
 
     def _raise(self, advice: Fail) -> NoReturn:
         message = (
-            f"{self._back_end}: no access token: {advice.reason}; "
+            f"no access token: {advice.reason}; "
             f"tried again in {max(0.0, advice.retry_after_s):.1f} s"
         )
         raise NoTokenError(Code.UNAVAILABLE, message)
@@ -98,7 +97,7 @@ class OAuthTokens:
         granted: Granted | None = None
         try:
             granted = await self._ask()
-        except (TokenRefused, RemixerError) as error:
+        except (TokenRefused, RemixerError, FileFault) as error:
             reason = str(error)
         finally:
             now_s = self._clock.monotonic_s()

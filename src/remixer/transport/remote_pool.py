@@ -19,6 +19,7 @@ from remixer.foundation.clock import Clock
 from remixer.foundation.event_limit import EventLimit
 from remixer.foundation.log import event_log
 from remixer.foundation.status import Code
+from remixer.transport.remote_files import FileFault
 from remixer.transport.remote_port import RpcFailed
 from remixer.transport.remote_resolver import Resolution, ResolutionLimits, ResolveFailed, Resolver
 from remixer.transport.remote_security import Security
@@ -225,7 +226,7 @@ class AddressPool:
                 limits=self._spec.wire,
                 start_task=lambda work: self._start(group, work),
             )
-        except OSError as error:
+        except (OSError, FileFault) as error:
             self._note("back_end_not_dialled", str(error))
             return None
         self._start(group, self._watch(one))

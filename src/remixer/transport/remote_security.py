@@ -81,7 +81,7 @@ class SecuritySource:
     def __init__(
         self, authentication: Authentication | None, *, host: str | None, clock: Clock
     ) -> None:
-        """Raises `FileFault` for files that cannot be used. `host`: None for Unix sockets."""
+        """`host`: None for Unix sockets."""
         self._files: WatchedFiles[Security] | None = None
         if authentication is None:
             return
@@ -94,7 +94,13 @@ class SecuritySource:
 
     @property
     def current(self) -> Security:
+        """Raises `FileFault` while there is a `fault`."""
         return Plain() if self._files is None else self._files.value
+
+    @property
+    def fault(self) -> FileFault | None:
+        """Why nothing can be connected to: the files were never usable."""
+        return None if self._files is None else self._files.fault
 
     def look(self, *, now_s: float) -> bool:
         """Whether `current` is another one than before this call."""

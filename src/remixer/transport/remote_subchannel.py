@@ -9,6 +9,7 @@ from grpc import aio
 
 from remixer.foundation.status import Code
 from remixer.transport.remote_bridge import StartTask, TlsBridge
+from remixer.transport.remote_causes import plain_cause
 from remixer.transport.remote_credentials import Metadata
 from remixer.transport.remote_port import RpcFailed
 from remixer.transport.remote_security import Encrypted, Identified, Plain, Security
@@ -16,6 +17,7 @@ from remixer.transport.remote_security import Encrypted, Identified, Plain, Secu
 _LONGEST_DETAILS: Final = 500  # of what a server says; enough for a line in a log
 _LIBRARYS_LATE: Final = "Deadline Exceeded"
 """Part of what the library says when our own time is over; a server says something else."""
+_LIBRARYS_AWAY: Final = "failed to connect to all addresses"
 _MOST_METHODS: Final = 256
 """A handler calls a handful; more are not remembered."""
 _LATE_IN_A_ROW: Final = 3
@@ -139,13 +141,18 @@ class Subchannel:
 
     def _failure(self, error: aio.AioRpcError, timeout_s: float) -> RpcFailed:
         code = Code(error.code().value[0])
-        details = (error.details() or "")[:_LONGEST_DETAILS]
+        details = error.details() or ""
         if code is Code.DEADLINE_EXCEEDED and _LIBRARYS_LATE in details:
             return RpcFailed(code, f"no answer within {timeout_s:.3g} s from {self.address}")
-        fault = None if self._bridge is None else self._bridge.fault
-        if code is Code.UNAVAILABLE and fault is not None:
-            return RpcFailed(code, f"cannot connect to {self.address}: {fault}")
-        return RpcFailed(code, details)
+        if code is Code.UNAVAILABLE and (cause := self._cause(details)) is not None:
+            return RpcFailed(code, f"cannot connect to {self.address}: {cause}")
+        return RpcFailed(code, details[:_LONGEST_DETAILS])
+
+    def _cause(self, details: str) -> str | None:
+        if self._bridge is not None and self._bridge.fault is not None:
+            return self._bridge.fault
+        # Only the library speaks of addresses; a server's own text is passed on as it is.
+        return plain_cause(details) if _LIBRARYS_AWAY in details else None
 
     def _closed(self) -> RpcFailed:
         return RpcFailed(Code.UNAVAILABLE, f"the connection to {self.address} was closed")

@@ -95,6 +95,24 @@ def test_files_that_are_missing_or_huge_are_named(tmp_path: Path) -> None:
         (tmp_path, "directory"),
         (huge, "larger"),
     ):
+        files = watched(path)
         with pytest.raises(FileFault, match=part) as caught:
-            watched(path)
+            _ = files.value
         assert str(path) in str(caught.value)
+
+
+def test_files_that_come_later_are_looked_for_without_a_pause(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    files = watched(file)
+    assert "cannot be read" in str(files.fault)
+    assert not files.look(now_s=0.0)
+    file.write_text("")
+    assert not files.look(now_s=0.0)
+    assert "is empty" in str(files.fault)
+    file.write_text("one")
+    assert files.look(now_s=0.0)
+    assert files.value == ["one"]
+    assert files.fault is None
+    file.unlink()
+    assert not files.look(now_s=5.0)
+    assert files.value == ["one"]
