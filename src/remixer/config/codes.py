@@ -88,6 +88,14 @@ BAD_BINDING: Final = "CONF043"
 BOUND_TWICE: Final = "CONF044"
 """Two instances generate one attribute for the same requests; the first counts (warning)."""
 
+# Policies of our own API group.
+FOREIGN_KIND: Final = "CONF045"
+"""A kind in the wrong API group, or a version that does not exist."""
+BAD_POLICY: Final = "CONF046"
+"""A policy's settings are out of range, contradict each other, or concern nothing."""
+POLICY_TWICE: Final = "CONF047"
+"""Two policies of one kind for one target; the first by name counts."""
+
 # Remembered verdicts.
 USELESS_KEY: Final = "CONF050"
 """A rule's verdict depends on an attribute that no two requests share (warning)."""
@@ -141,3 +149,5 @@ ACTION_WITHOUT_INSTANCES: Final = "REF008"
 """An action lists no instance."""
 RULE_LEFT_EMPTY: Final = "REF009"
 """Nothing of the rule is left: no action and no header operation."""
+NOTHING_SELECTED: Final = "REF010"
+"""A policy names a rule, handler or namespace that does not exist."""

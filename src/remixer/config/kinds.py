@@ -1,4 +1,4 @@
-"""Kinds of resources that Mixer knows, this version's or not.
+"""Kinds of resources that Mixer knows, this version's or not, and those of our own.
 
 Source: Mixer 1.3's compiled-in adapters and templates and its API group.
 """
@@ -6,6 +6,13 @@ Source: Mixer 1.3's compiled-in adapters and templates and its API group.
 from typing import Final
 
 API_GROUP: Final = "config.istio.io"
+OWN_API_GROUP: Final = "remixer.dev"
+OWN_API_VERSION: Final = "v1alpha1"
+
+CACHE_POLICY: Final = "CachePolicy"
+FAILURE_POLICY: Final = "FailurePolicy"
+OWN_KINDS: Final = frozenset({CACHE_POLICY, FAILURE_POLICY})
+"""Kinds that Mixer does not have, in an API group of their own."""
 
 ATTRIBUTE_MANIFEST: Final = "attributemanifest"
 HANDLER: Final = "handler"

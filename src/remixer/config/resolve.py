@@ -2,13 +2,14 @@
 
 Order of work: manifests give the vocabulary; handlers and instances are read each by itself;
 rules connect them; only then is it known which instances a handler gets, so adapters validate
-last and the rules lose the actions of refused handlers. All orders are by name.
+last and the rules lose the actions of refused handlers. Policies are read beside the rules, for they
+may bring a handler into play. All orders are by name.
 
 Source: snapshot building of Mixer 1.3, without its known faults: an unknown adapter is an error at
 once, half-decoded params are never used, a rule whose condition does not compile is left out.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
@@ -23,6 +24,9 @@ from remixer.config.instances import ResolvedInstance, resolve_instance
 from remixer.config.manifests import build_vocabulary
 from remixer.config.memory import ResolveMemory
 from remixer.config.namespaces import DEFAULT_NAMESPACE
+from remixer.config.policies import PolicyReader
+from remixer.config.policy_plans import PolicyPlans
+from remixer.config.policy_targets import Policies, PolicyTargets
 from remixer.config.problems import Problem
 from remixer.config.references import Directory
 from remixer.config.resource_index import ResourceIndex
@@ -77,18 +81,28 @@ def resolve(
     if remote is not None:
         context = replace(context, dynamic=read_dynamic(index, context, remote))
     run = _Run(index, context, memory)
-    rules = tuple(run.rules())
+    rules, policies = run.connected()
     warn_of_doubles(rules, default_namespace, problems)
     warn_of_useless_keys(rules, loaded.resources, vocabulary, problems)
-    handlers = {action.handler.name: action.handler for rule in rules for action in rule.actions}
+    handlers = {each.name: each for rule in rules for each in _handlers_of(rule)}
     return Snapshot(
         vocabulary=vocabulary,
         rules=rules,
         handlers=tuple(handlers[name] for name in sorted(handlers)),
         problems=tuple(sorted(problems, key=_reading_order)),
         counts=index.counts,
+        cache_by_namespace={
+            name: draft.config for name, draft in sorted(policies.cache.of_namespaces.items())
+        },
         default_namespace=default_namespace,
     )
+
+
+def _handlers_of(rule: RuleConfig) -> Iterator[HandlerConfig]:
+    for action in rule.actions:
+        yield action.handler
+        if action.failure is not None and action.failure.fallback is not None:
+            yield action.failure.fallback
 
 
 def _reading_order(problem: Problem) -> tuple[object, ...]:
@@ -103,19 +117,36 @@ class _Run:
     context: Context
     memory: ResolveMemory
 
-    def rules(self) -> Iterator[RuleConfig]:
+    def connected(self) -> tuple[tuple[RuleConfig, ...], Policies]:
         """All usable rules, by name, connected with handlers that their adapters accept."""
-        reader = RuleReader(self.context, self._handlers(), self._instances())
+        known_handlers = self._handlers()
+        reader = RuleReader(self.context, known_handlers, self._instances())
+        resources = self.index.of_kinds({kinds.RULE})
         drafts = [
             draft
-            for resource in self.index.of_kinds({kinds.RULE})
+            for resource in resources
             if (draft := self._read(reader.draft, resource, holds=reader.still_names)) is not None
         ]
-        handlers = self._used_handlers(drafts)
-        for draft in drafts:
-            rule = self._rule(draft, handlers)
-            if rule is not None:
-                yield rule
+        policies = self._policies(known_handlers, resources)
+        plans = PolicyPlans(self.context, policies)
+        handlers = self._used_handlers(drafts, plans)
+        rules = (self._rule(draft, handlers, plans) for draft in drafts)
+        return tuple(rule for rule in rules if rule is not None), policies
+
+    def _policies(self, handlers: Directory[HandlerDraft], rules: Iterable[Resource]) -> Policies:
+        reader = PolicyReader(self.context, handlers)
+        caches = (
+            self._read(reader.cache, each) for each in self.index.of_kinds({kinds.CACHE_POLICY})
+        )
+        failures = (
+            self._read(reader.failure, each, holds=reader.still_names)
+            for each in self.index.of_kinds({kinds.FAILURE_POLICY})
+        )
+        targets = PolicyTargets(self.context, {each.name: each for each in rules}, handlers)
+        return Policies(
+            targets.chosen(each for each in caches if each is not None),
+            targets.chosen(each for each in failures if each is not None),
+        )
 
     def _read(
         self,
@@ -149,8 +180,13 @@ class _Run:
         existing = self.index.names_of(wanted | kinds.MIXER_TEMPLATES)
         return Directory(kinds.INSTANCE, known, existing - known.keys())
 
-    def _used_handlers(self, drafts: Sequence[RuleDraft]) -> dict[str, HandlerConfig]:
-        """Handlers that surviving rules use and their adapters accept, by name."""
+    def _used_handlers(
+        self, drafts: Sequence[RuleDraft], plans: PolicyPlans
+    ) -> dict[str, HandlerConfig]:
+        """Handlers that surviving rules use and their adapters accept, by name.
+
+        Those that stand in for such get their instances, too.
+        """
         routed: dict[str, dict[str, ResolvedInstance]] = {}
         handlers: dict[str, HandlerDraft] = {}
         for draft in drafts:
@@ -159,6 +195,11 @@ class _Run:
                 handlers[name] = action.handler
                 known = routed.setdefault(name, {})
                 known.update((each.config.name, each) for each in action.instances)
+                fallback = plans.fallback(draft, action)
+                if fallback is not None:
+                    handlers[fallback.name] = fallback
+                    known = routed.setdefault(fallback.name, {})
+                    known.update((each.config.name, each) for each in plans.routed(draft, action))
         finished = (
             self._finished(draft, [routed[name][each] for each in sorted(routed[name])])
             for name, draft in sorted(handlers.items())
@@ -176,23 +217,25 @@ class _Run:
             lambda: self.context.walled(draft.name, draft.location, finish),
         )
 
-    def _rule(self, draft: RuleDraft, handlers: Mapping[str, HandlerConfig]) -> RuleConfig | None:
+    def _rule(
+        self, draft: RuleDraft, handlers: Mapping[str, HandlerConfig], plans: PolicyPlans
+    ) -> RuleConfig | None:
         used = (handlers.get(action.handler.name) for action in draft.actions)
         return self.memory.recall(
             f"finished {draft.resource.name}",
-            (draft, *used),
+            (draft, *used, *plans.inputs(draft, handlers)),
             self.context.problems,
-            lambda: _rule(draft, handlers, self.context),
+            lambda: _rule(draft, handlers, plans),
         )
 
 
 def _rule(
-    draft: RuleDraft, handlers: Mapping[str, HandlerConfig], context: Context
+    draft: RuleDraft, handlers: Mapping[str, HandlerConfig], plans: PolicyPlans
 ) -> RuleConfig | None:
     """The rule with what is left of its actions; None if nothing is."""
-    actions = tuple(_actions(draft, handlers, context))
+    actions = tuple(_actions(draft, handlers, plans))
     if not actions and not draft.has_header_operations:
-        report_empty_rule(context.findings(draft.resource.name), draft.resource)
+        report_empty_rule(plans.context.findings(draft.resource.name), draft.resource)
         return None
     return RuleConfig(
         name=draft.resource.name,
@@ -202,19 +245,26 @@ def _rule(
         request_header_operations=draft.request_header_operations,
         response_header_operations=draft.response_header_operations,
         location=draft.resource.location,
+        cache=plans.cache_of(draft),
     )
 
 
 def _actions(
-    draft: RuleDraft, handlers: Mapping[str, HandlerConfig], context: Context
+    draft: RuleDraft, handlers: Mapping[str, HandlerConfig], plans: PolicyPlans
 ) -> Iterator[ActionConfig]:
     for action in draft.actions:
         handler = handlers.get(action.handler.name)
         if handler is None:
-            _report_refused_handler(draft, action, context)
+            _report_refused_handler(draft, action, plans.context)
             continue
         instances = tuple(each.config for each in action.instances)
-        yield ActionConfig(handler, instances, action.action.name)
+        yield ActionConfig(
+            handler,
+            instances,
+            action.action.name,
+            cache=plans.of(draft.resource.name, action.handler.name).cache,
+            failure=plans.config(draft, action, handlers),
+        )
 
 
 def _report_refused_handler(draft: RuleDraft, action: ActionDraft, context: Context) -> None:

@@ -30,6 +30,7 @@ class ResourceIndex:
             self.instance_kinds
             | self.handler_kinds
             | {kinds.ATTRIBUTE_MANIFEST, kinds.RULE}
+            | kinds.OWN_KINDS
             | ({kinds.ADAPTER, kinds.TEMPLATE} if has_remote else set())
         )
         self._by_kind: dict[str, list[Resource]] = {}

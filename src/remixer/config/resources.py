@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from remixer.config import codes, kinds
-from remixer.config.findings import Findings
+from remixer.config.findings import Findings, hint_for
 from remixer.config.nodes import ListNode, MapNode, Node, ScalarNode, describe, is_null
 from remixer.config.problems import Location, Problem, Severity
 from remixer.config.yaml_documents import read_documents
@@ -167,7 +167,7 @@ def _resource(document: Node, problems: list[Problem]) -> Resource | None:
         findings.error(codes.NOT_A_RESOURCE, message, document.location, hint=_HELP_SHAPE)
         return None
     key = _key(document, kind, findings)
-    if key is None:
+    if key is None or not _is_of_its_group(document, key, problems):
         return None
     spec = document.get("spec")
     if spec is not None and not isinstance(spec, MapNode):
@@ -182,9 +182,31 @@ def _is_foreign(api_version: str, kind: str) -> bool:
     """Whether the document is clearly meant for someone else, such as a Deployment."""
     group, slash, _ = api_version.rpartition("/")
     if slash:
-        return group != kinds.API_GROUP
+        return group not in {kinds.API_GROUP, kinds.OWN_API_GROUP}
     # `v1` is Kubernetes' own group; its kinds begin with a capital, Mixer's do not.
     return bool(api_version) and kind[:1].isupper()
+
+
+def _is_of_its_group(document: MapNode, key: ResourceKey, problems: list[Problem]) -> bool:
+    """Whether Mixer's kinds are in Mixer's group and our own in ours. Without a group all are."""
+    group, _, version = _text(document, "apiVersion").rpartition("/")
+    is_own = key.kind in kinds.OWN_KINDS
+    hint = ""
+    if group == kinds.OWN_API_GROUP and not is_own:
+        message = f"`{kinds.OWN_API_GROUP}` has no kind `{key.kind}`"
+        hint = hint_for(key.kind, kinds.OWN_KINDS)
+    elif group and is_own and group != kinds.OWN_API_GROUP:
+        message = f"kind `{key.kind}` does not belong to `{group}`"
+    elif group and is_own and version != kinds.OWN_API_VERSION:
+        message = f"`{kinds.OWN_API_GROUP}` has no version `{version}`"
+    else:
+        return True
+    at = document.get("apiVersion") or document
+    hint = hint or f"Write `apiVersion: {kinds.OWN_API_GROUP}/{kinds.OWN_API_VERSION}`."
+    Findings(str(key), problems).error(
+        codes.FOREIGN_KIND, message, at.location, field="apiVersion", hint=hint
+    )
+    return False
 
 
 def _key(document: MapNode, kind: str, findings: Findings) -> ResourceKey | None:

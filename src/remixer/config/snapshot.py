@@ -7,10 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from remixer.attributes.bag import Bag
+from remixer.attributes.values import Duration
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.config.namespaces import DEFAULT_NAMESPACE
+from remixer.config.policy_settings import (
+    UNANSWERED,
+    BreakerConfig,
+    CachePolicyConfig,
+    FailureStep,
+)
 from remixer.config.problems import Location, Problem
 from remixer.expr.compile import Expression
+from remixer.foundation.status import Status
 from remixer.mixer.outcome import HeaderOperationKind
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.templates.schema import InstanceType, Template, Variety
@@ -58,7 +66,7 @@ class InstanceConfig:
 
 @dataclass(frozen=True, slots=True)
 class HandlerConfig:
-    """A handler that at least one rule uses."""
+    """A handler that at least one rule uses, or that stands in for such a one."""
 
     name: str
     """`deny.handler.shop`, `deny.denier.shop`."""
@@ -88,6 +96,20 @@ class HeaderOperationConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class FailureConfig:
+    """What is done about an action's handler that fails."""
+
+    name: str
+    """Of the policy that says so, `guarded.FailurePolicy.shop`."""
+    steps: tuple[FailureStep, ...] = ()
+    """In the order in which they are tried; empty: the failure stays one."""
+    closed: Status = UNANSWERED
+    fallback: HandlerConfig | None = None
+    timeout: Duration | None = None
+    breaker: BreakerConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ActionConfig:
     """Instances for one handler; never empty."""
 
@@ -95,6 +117,9 @@ class ActionConfig:
     instances: tuple[InstanceConfig, ...]
     name: str = ""
     """Under which the rule's header operations find outputs: `NAME.output.FIELD`."""
+    cache: tuple[CachePolicyConfig, ...] = ()
+    """Of the rule and of the handler."""
+    failure: FailureConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +134,16 @@ class RuleConfig:
     request_header_operations: tuple[HeaderOperationConfig, ...] = ()
     response_header_operations: tuple[HeaderOperationConfig, ...] = ()
     location: Location = field(default_factory=Location)
+    cache: CachePolicyConfig | None = None
+    """The rule's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that survived, and all that did not.
 
-    `rules` are sorted by name; `handlers` are those that rules use, sorted by name.
+    `rules` are sorted by name; `handlers` are those that rules use, or that stand in for such,
+    sorted by name.
     """
 
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
@@ -124,6 +152,8 @@ class Snapshot:
     problems: tuple[Problem, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     """Resources by kind: `{"rule": 3, "handler": 2}`."""
+    cache_by_namespace: Mapping[str, CachePolicyConfig] = field(default_factory=dict)
+    """For all answers to which the rules of these namespaces apply."""
     default_namespace: str = DEFAULT_NAMESPACE
 
 
