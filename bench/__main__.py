@@ -56,12 +56,13 @@ def main() -> int:
 
 _SERVERS = (
     ("bare grpcio, constant answer", "check-25", "constant"),
-    ("check, no rule", "check-25", "remixer", "none"),
-    ("check, allow through a list rule", "check-25", "remixer", "allow"),
-    ("check, deny", "check-25", "remixer", "deny"),
-    ("check, allow with quota", "check-25-quota", "remixer", "quota"),
-    ("own transport: no rule", "check-25", "remixer", "none", "own"),
-    ("own transport: allow through a list rule", "check-25", "remixer", "allow", "own"),
+    ("check, hit", "check-25", "remixer", "allow", "own", "on"),
+    ("check, no rule", "check-25", "remixer", "none", "own", "off"),
+    ("check, allow through a list rule", "check-25", "remixer", "allow", "own", "off"),
+    ("check, deny", "check-25", "remixer", "deny", "own", "off"),
+    ("check, allow with quota", "check-25-quota", "remixer", "quota", "own", "off"),
+    ("grpcio: check, hit", "check-25", "remixer", "allow", "grpcio", "on"),
+    ("grpcio: allow through a list rule", "check-25", "remixer", "allow", "grpcio", "off"),
 )
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from random import Random
 
 from bench.bodies import recorded
 from bench.measure import Figure, cpu_per_call
@@ -28,6 +29,8 @@ from remixer.mixer.outcome import ReportOutcome
 from remixer.observability.metrics import RuntimeMetrics
 from remixer.runtime.engine import Engine
 from remixer.testing.engine import running_engine
+from remixer.tiers.cached import CachedMixer
+from remixer.tiers.settings import CacheSettings
 from remixer.transport.port import Peer, UnaryMethod
 
 ADAPTERS = (DENIER, LISTCHECKER, MEMQUOTA, NOOP, PROMETHEUS, STDIO)
@@ -77,13 +80,24 @@ async def _engine_rows() -> list[Row]:
             goal_us=40,
         ),
         await _access_log_row(),
+        await _row("check, hit", "allow", "check-25", "Mixer/Check", cached=True),
+        await _row(
+            "ext_authz check, hit", "allow", "ext-authz", "Authorization/Check", cached=True
+        ),
     ]
 
 
 async def _row(
-    name: str, config: str, body: str, method: str, *, goal_us: float | None = None, divide: int = 1
+    name: str,
+    config: str,
+    body: str,
+    method: str,
+    *,
+    goal_us: float | None = None,
+    divide: int = 1,
+    cached: bool = False,
 ) -> Row:
-    async with answering(config, method) as call:
+    async with answering(config, method, cached=cached) as call:
         message = recorded(body)
         context = BenchContext()
         call(message, context)
@@ -107,19 +121,33 @@ async def _access_log_row() -> Row:
 
 
 @asynccontextmanager
-async def answering(config: str, method: str) -> AsyncIterator[Callable[..., object]]:
+async def answering(
+    config: str, method: str, *, cached: bool = False
+) -> AsyncIterator[Callable[..., object]]:
     """The handler of one method over an engine with `bench/configs/CONFIG.yaml`.
 
     `method`: the end of its path.
     """
     async with engine_on(config) as engine:
+        mixer = remembering(engine) if cached else engine
         methods = (
-            *mixer_v1_methods(engine, SystemClock()),
-            *ext_authz_methods(engine, vocabulary=lambda: engine.generation.snapshot.vocabulary),
+            *mixer_v1_methods(mixer, SystemClock()),
+            *ext_authz_methods(mixer, vocabulary=lambda: engine.generation.snapshot.vocabulary),
         )
         found = next(each for each in methods if each.path.endswith(method))
         assert isinstance(found, UnaryMethod)
         yield found.handle
+
+
+def remembering(engine: Engine) -> CachedMixer:
+    """`engine` with a memory of its verdicts, as a server has it."""
+    return CachedMixer(
+        engine,
+        settings=CacheSettings(),
+        policies=engine,
+        clock=SystemClock(),
+        random=Random(1),  # noqa: S311 - spreads expiry
+    )
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """Server processes under load: Remixer itself, and a bare grpcio server with a constant answer.
 
-Run as `python -m bench.servers remixer CONFIG [TRANSPORT]` or `python -m bench.servers constant`; prints the
+Run as `python -m bench.servers remixer CONFIG TRANSPORT CACHE` or `python -m bench.servers constant`; prints the
 bound address as its first line and serves until its standard input is closed.
 """
 
@@ -18,7 +18,7 @@ import grpc
 import uvloop
 
 from remixer.server.compose import RemixerServer
-from remixer.server.settings import Settings, Transport
+from remixer.server.settings import Settings, Switch, Transport
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -48,7 +48,7 @@ def running(*arguments: str) -> Iterator[ServerProcess]:
 
 
 @asynccontextmanager
-async def remixer(config: str, transport: str = "grpcio") -> AsyncIterator[str]:
+async def remixer(config: str, transport: str, cache: str) -> AsyncIterator[str]:
     """Remixer as `remixer serve` runs it, on a free port."""
     with TemporaryDirectory() as folder:
         rules = (CONFIGS / f"{config}.yaml").read_text()
@@ -61,6 +61,7 @@ async def remixer(config: str, transport: str = "grpcio") -> AsyncIterator[str]:
             monitoring_address="127.0.0.1:0",
             prometheus_address="127.0.0.1:0",
             transport=Transport(transport),
+            cache=Switch(cache),
         )
         async with RemixerServer(settings).serving() as server:
             yield server.addresses.grpc[0]
