@@ -97,7 +97,8 @@ def read_connection(node: MapNode | None, place: Place, at: Location) -> Connect
     spec = ConnectionSpec(message.address, timeout_s, authentication)
     for fault in connection_faults(spec):
         where = Place(f"{place.path}.{fault.path}", place.findings)
-        _refuse(where, f"`{fault.path}` {fault.message}", locate(node, fault.path, at))
+        hint = _hint(spec.address) if fault.path == "address" else ""
+        _refuse(where, f"`{fault.path}` {fault.message}", locate(node, fault.path, at), hint)
     return spec if place.findings.error_count == before else None
 
 
@@ -109,7 +110,8 @@ def _authentication(
     inner = place.field("authentication")
     where = locate(node, "authentication", at)
     if (message.tls is None) == (message.mutual is None):
-        _refuse(inner, "wanted either `tls` or `mutual`", where)
+        found = "neither" if message.tls is None else "both"
+        _refuse(inner, f"found {found}; wanted either `tls` or `mutual`", where)
         return None
     if message.mutual is not None:
         mutual = message.mutual
@@ -144,7 +146,7 @@ def _token(tls: TlsMessage, place: Place, at: Location) -> TokenFile | OAuthClie
             _refuse(place, "a header for a token, and no `token_path`", at)
         return None
     if placement is None:
-        _refuse(place, "token type should be specified: `auth_header` or `custom_header`", at)
+        _refuse(place, "a token, and no header for it; wanted `auth_header` or `custom_header`", at)
         return None
     return TokenFile(tls.token_path, placement)
 
@@ -159,5 +161,14 @@ def _placement(tls: TlsMessage, place: Place, at: Location) -> AuthHeader | Cust
     return AuthHeader.PLAIN if tls.auth_header is HeaderForm.PLAIN else AuthHeader.BEARER
 
 
-def _refuse(place: Place, message: str, at: Location) -> None:
-    place.findings.error(codes.BAD_CONNECTION, message, at, field=place.path)
+def _hint(address: str) -> str:
+    if not address:
+        return "Its adapter runs elsewhere: `connection: {address: adapter.shop:9070}` says where."
+    scheme, mark, _ = address.partition("://")
+    if mark:
+        return f"Leave `{scheme}://` out; whether TLS is used `authentication` says."
+    return "Such as `adapter.shop:9070`."
+
+
+def _refuse(place: Place, message: str, at: Location, hint: str = "") -> None:
+    place.findings.error(codes.BAD_CONNECTION, message, at, field=place.path, hint=hint)

@@ -13,12 +13,13 @@ from typing import Final, Protocol
 
 from remixer.attributes.values import Duration
 from remixer.config import codes
-from remixer.config.findings import hint_for
+from remixer.config.findings import did_you_mean
 from remixer.config.nodes import Node, ScalarNode, describe
 from remixer.foundation.durations import parse_duration
 from remixer.sdk.params import Int32
 
 _DIGITS: Final = frozenset("0123456789")
+_MOST_NAMES: Final = 12  # that a message shows
 _LONGEST_INTEGER: Final = 20  # characters: a sign and the 19 digits of 2^63
 _FLOAT_WORDS: Final = {
     "NaN": float("nan"),
@@ -51,10 +52,17 @@ def decode_enum(node: Node, enum: type[IntEnum], place: FaultSink) -> object:
         return enum[value]
     if type(value) is int and value in enum._value2member_map_:
         return enum(value)
-    message = f"found {describe(node)}; wanted a name or number of {enum.__name__}"
+    message = f"found {describe(node)}; wanted {_choice(enum)}"
     found = value if isinstance(value, str) else ""
-    place.error(codes.UNKNOWN_ENUM, message, node, hint_for(found, enum.__members__))
+    place.error(codes.UNKNOWN_ENUM, message, node, did_you_mean(found, enum.__members__))
     return None
+
+
+def _choice(enum: type[IntEnum]) -> str:
+    names = [f"`{name}`" for name in enum.__members__]
+    if len(names) > _MOST_NAMES:
+        return f"one of {len(names)} names, such as {names[0]} and {names[1]}"
+    return " or ".join((", ".join(names[:-1]), names[-1])) if names[1:] else names[0]
 
 
 def _text(node: ScalarNode, place: FaultSink) -> object:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from remixer.config import codes, kinds
 from remixer.config.context import Context
@@ -17,6 +18,11 @@ from remixer.config.schema import SchemaError, check_schema
 from remixer.config.signature import handler_signature
 from remixer.config.snapshot import HandlerConfig
 from remixer.sdk.adapter import AnyAdapterInfo, HandlerContext
+
+_LISTED: Final = (
+    "`remixer adapter list` shows those that are installed; "
+    "an `adapter` resource is named by `adapter`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +104,14 @@ def _adapter(
         hint = kinds.successor_hint(name) or hint_for("", context.adapters)
     elif name:
         code, message = codes.UNKNOWN_ADAPTER, f"there is no adapter `{name}`"
-        hint = hint_for(name, context.adapters)
+        hint = hint_for(name, context.adapters) or _LISTED
     elif handler.adapter:
         code = codes.NOT_SUPPORTED
         message = "out-of-process adapters are not supported in this version"
         hint = "Name a built-in or installed adapter with `compiledAdapter`."
     else:
         code, message = codes.UNKNOWN_ADAPTER, "the handler names no adapter"
-        hint = "Add `compiledAdapter`."
+        hint = "Add `compiledAdapter`, or `adapter` with the name of an `adapter` resource."
     at = locate(resource.spec, key, resource.location)
     findings.error(code, message, at, field=f"spec.{key}", hint=hint)
     return None

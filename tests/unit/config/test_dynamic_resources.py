@@ -317,7 +317,7 @@ def test_connections(more: str, expected: ConnectionSpec) -> None:
     ("more", "text"),
     [
         ("authentication: {}", "either `tls` or `mutual`"),
-        ("authentication: {tls: {tokenPath: /t}}", "token type should be specified"),
+        ("authentication: {tls: {tokenPath: /t}}", "a token, and no header for it"),
         ("authentication: {tls: {authHeader: PLAIN}}", "no `token_path`"),
         (
             "authentication: {tls: {tokenPath: /t, authHeader: PLAIN, oauth: {}}}",
@@ -331,6 +331,23 @@ def test_connections_that_cannot_work(more: str, text: str) -> None:
     assert problem.code == codes.BAD_CONNECTION
     assert text in problem.message
     assert problem.field.startswith("spec.connection.authentication")
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        (
+            '""',
+            "Its adapter runs elsewhere: `connection: {address: adapter.shop:9070}` says where.",
+        ),
+        ("http://a:1", "Leave `http://` out; whether TLS is used `authentication` says."),
+        ("a", "Such as `adapter.shop:9070`."),
+    ],
+)
+def test_an_address_that_cannot_work_has_a_next_step(address: str, hint: str) -> None:
+    problem = snapshot(template(), adapter(), handler(address=address)).problems[0]
+    assert (problem.code, problem.field) == (codes.BAD_CONNECTION, "spec.connection.address")
+    assert problem.hint == hint
 
 
 def test_handler_without_an_address() -> None:
