@@ -337,7 +337,7 @@ def test_connections_that_cannot_work(more: str, text: str) -> None:
     ("address", "hint"),
     [
         (
-            '""',
+            "",
             "Its adapter runs elsewhere: `connection: {address: adapter.shop:9070}` says where.",
         ),
         ("http://a:1", "Leave `http://` out; whether TLS is used `authentication` says."),
