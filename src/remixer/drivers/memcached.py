@@ -22,6 +22,7 @@ from remixer.drivers.key_values import (
     KeyValueUnavailableError,
     Put,
 )
+from remixer.drivers.memcached_address import MemcachedAddress
 from remixer.drivers.memcached_protocol import (
     MemcachedProtocolError,
     Reply,
@@ -29,26 +30,9 @@ from remixer.drivers.memcached_protocol import (
     ReplyReader,
 )
 
-DEFAULT_PORT: Final = 11_211
 _MOST_UNSENT_BYTES: Final = 4 << 20
 """Of a server that does not read. Above it, requests fail at once."""
 _LONGEST_REASON: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class MemcachedAddress:
-    """Where a server is."""
-
-    host: str = ""
-    port: int = DEFAULT_PORT
-    socket_path: str = ""
-    """Set: a socket file; `host` and `port` mean nothing then."""
-
-    def __str__(self) -> str:
-        if self.socket_path:
-            return f"memcached+unix:{self.socket_path}"
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"memcached://{host}:{self.port}"
 
 
 @dataclass(slots=True)

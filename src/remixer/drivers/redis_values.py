@@ -9,6 +9,7 @@ from remixer.drivers.key_values import Addition, Put
 from remixer.drivers.redis import (
     RedisAnswerError,
     RedisClient,
+    RedisError,
     RedisPubSub,
     RedisScript,
     RedisSettings,
@@ -79,17 +80,16 @@ class RedisValues:
 
     async def listen(self, channel: str, on_notice: Callable[[], None]) -> None:
         while True:
-            connection = self._client.pub_sub()
             try:
-                await _hear(connection, channel, on_notice)
+                async with contextlib.aclosing(self._client.pub_sub()) as connection:
+                    await _hear(connection, channel, on_notice)
+            except RedisError as error:
+                _log.info("notices_not_heard", reason=str(error))
             except Exception as error:
                 told = self._client.told(error)
                 if told is None:
                     raise
-                _log.info("revocations_not_heard", reason=str(told))
-            finally:
-                with contextlib.suppress(Exception):
-                    await connection.aclose()
+                _log.info("notices_not_heard", reason=str(told))
             await asyncio.sleep(_AGAIN_S)
 
     async def aclose(self) -> None:

@@ -1,0 +1,317 @@
+"""A Mixer that answers from what several processes have learnt together.
+
+Theory of operation. It stands between the memory of one process and the Mixer that decides. A check
+computes its keys for the shapes known of its rules and asks the shared cache, all checks of a turn
+in one round trip. What is found is opened, judged (clock, revocations, uses), and answers; what is
+not goes to the inner Mixer, and is written behind. All questions of one check together have
+`budget_s`. While the cache rests, checks go straight through.
+
+Uses. The first quarter of an answer's uses goes to who made it; each reader takes an eighth of the
+rest, from a counter that lies beside the answer, and misses when nothing is left. So a use is spent
+once, whoever spends it. Unlimited answers need no counter.
+
+Renewal. Past `refresh_at` of its life an answer still answers, and one instance (who increments
+its counter first) makes it anew in the background.
+
+Quotas are never shared: the verdict is, and the inner Mixer grants.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple, Protocol
+
+from remixer.attributes.bag import Bag
+from remixer.attributes.values import Duration
+from remixer.drivers.key_values import Addition, Put
+from remixer.foundation.clock import Clock
+from remixer.foundation.errors import PolicyError
+from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome, ReportOutcome
+from remixer.mixer.port import Mixer
+from remixer.mixer.request import CheckRequest
+from remixer.tiers.background import Background
+from remixer.tiers.shared_bytes import MalformedError
+from remixer.tiers.shared_cache import SharedCache
+from remixer.tiers.shared_counts import SharedCounts
+from remixer.tiers.shared_keys import SharedShape
+from remixer.tiers.shared_places import SharedPlace, SharedPlaces
+from remixer.tiers.shared_revocations import SharedRevocations
+from remixer.tiers.shared_seal import Kind, Refusal, RefusedError, Seal
+from remixer.tiers.shared_values import UNLIMITED, AnswerCodec, StoredAnswer
+
+_NS_PER_MS: Final = 1_000_000
+_OWN_SHARE: Final = 4
+"""Who made an answer gets one part in so many of its uses."""
+_READERS: Final = 8
+"""A reader takes one part in so many of the rest."""
+_LEAST_BUDGET: Final = 0.25
+"""Who has less than this part of the budget left does not ask any more."""
+_GRACE_MS: Final = 1_000
+"""Values and counters stay a little longer than they are good for."""
+
+
+class SharedPolicies(Protocol):
+    """What tells rules apart in all processes alike."""
+
+    def signature_of(self, bag: Bag) -> bytes | None:
+        """Of the rules that decide a request; equal only if these rules would answer it alike.
+
+        None: share nothing.
+        """
+        ...
+
+
+class _Hit(NamedTuple):
+    """An answer that was found."""
+
+    shape: SharedShape
+    key: bytes
+    stored: StoredAnswer
+    uses: int
+    left_ms: int
+
+
+class SharedMixer:
+    """Implements `Mixer` around another."""
+
+    def __init__(
+        self,
+        inner: Mixer,
+        *,
+        cache: SharedCache,
+        policies: SharedPolicies,
+        clock: Clock,
+        seal: Seal,
+        revocations: SharedRevocations | None = None,
+        background: Background | None = None,
+    ) -> None:
+        """Without `background` nothing is renewed ahead of its end."""
+        self._inner = inner
+        self._cache = cache
+        self._settings = cache.settings
+        self._policies = policies
+        self._clock = clock
+        self._revocations = revocations
+        self._background = background
+        self._codec = AnswerCodec()
+        self._places = SharedPlaces(cache, clock=clock, seal=seal)
+        self._renewals = 0
+
+    @property
+    def counts(self) -> SharedCounts:
+        return self._cache.counts
+
+    def use_seal(self, seal: Seal) -> None:
+        """Close and open with it from now on."""
+        self._places.seal = seal
+
+    # ------------------------------------------------------------ the port
+
+    def check_now(self, request: CheckRequest) -> CheckOutcome | None:
+        if self._settings.shares_quick_answers and self._signature(request) is not None:
+            return None
+        return self._inner.check_now(request)
+
+    async def check(self, request: CheckRequest) -> CheckOutcome:
+        signature = self._signature(request)
+        if signature is None:
+            self.counts.bypassed += 1
+            return await self._inner.check(request)
+        if not self._settings.shares_quick_answers:
+            quick = self._inner.check_now(request)
+            if quick is not None:
+                return quick
+        place = self._places.place(signature)
+        hit = await self._look_up(place, request)
+        if hit is None:
+            self.counts.misses += 1
+            return await self._ask(place, request)
+        self.counts.hits += 1
+        self._renew_if_due(place, hit, request)
+        return await self._told(hit, request)
+
+    def grant_now(self, request: CheckRequest) -> Mapping[str, QuotaOutcome] | None:
+        return self._inner.grant_now(request)
+
+    async def grant(self, request: CheckRequest) -> Mapping[str, QuotaOutcome]:
+        return await self._inner.grant(request)
+
+    def report(self, bags: Sequence[Bag]) -> ReportOutcome:
+        return self._inner.report(bags)
+
+    # ------------------------------------------------------------ looking up
+
+    def _signature(self, request: CheckRequest) -> bytes | None:
+        """None if the shared cache is not to be asked."""
+        if self._cache.is_resting:
+            return None
+        return self._policies.signature_of(request.bag)
+
+    async def _look_up(self, place: SharedPlace, request: CheckRequest) -> _Hit | None:
+        if self._is_in_a_hurry(request):
+            return None
+        ends_s = asyncio.get_running_loop().time() + self._settings.budget_s
+        if self._places.is_due(place):
+            await self._read_shapes(place, ends_s=ends_s)
+        asked = list(place.keys_of(request.bag))
+        if not asked or not self._has_time(ends_s):
+            return None
+        documents = await self._cache.get([key for _, key in asked], ends_s=ends_s)
+        for (shape, key), document in zip(asked, documents, strict=True):
+            if document is not None:
+                try:
+                    return await self._judged(shape, key, document, request.bag, ends_s=ends_s)
+                except RefusedError as error:
+                    self.counts.refused[error.cause] += 1
+                except MalformedError:
+                    self.counts.refused[Refusal.MALFORMED] += 1
+        return None
+
+    async def _read_shapes(self, place: SharedPlace, *, ends_s: float) -> None:
+        """At once the first time; else in the background, where there is one."""
+        if place.is_known and self._background is not None:
+            # Nobody waits for it.
+            later_s = ends_s + self._settings.budget_s
+            place.is_reading = True
+            self._background(self._places.read(place, ends_s=later_s), name="read shared shapes")
+        else:
+            await self._places.read(place, ends_s=ends_s)
+
+    def _is_in_a_hurry(self, request: CheckRequest) -> bool:
+        """Whether asking the shared cache might take all the time that there is."""
+        if request.deadline is None:
+            return False
+        now_s = self._clock.monotonic_s()
+        return request.deadline.remaining_s(now_s=now_s) <= self._settings.budget_s
+
+    def _has_time(self, ends_s: float) -> bool:
+        left_s = ends_s - asyncio.get_running_loop().time()
+        return left_s >= self._settings.budget_s * _LEAST_BUDGET
+
+    async def _judged(
+        self, shape: SharedShape, key: bytes, document: bytes, bag: Bag, *, ends_s: float
+    ) -> _Hit:
+        """What the document holds, if it may be used. Raises `RefusedError`, `MalformedError`."""
+        stored = self._codec.decode(self._places.seal.open(Kind.ANSWER, key, document))
+        now_ms = self._now_ms()
+        if stored.made_ms > now_ms + self._settings.max_skew_s * 1_000:
+            raise RefusedError(Refusal.SKEWED)
+        # A clock that is behind must not make an answer live longer than it was to.
+        left_ms = min(stored.ends_ms - now_ms, stored.ends_ms - stored.made_ms)
+        left_ms = min(left_ms, int(self._settings.max_age_s * 1_000))
+        if left_ms <= 0:
+            raise RefusedError(Refusal.EXPIRED)
+        if self._revocations is not None and self._revocations.is_revoked(
+            stored.made_ms, lambda: shape.values_of(bag)
+        ):
+            raise RefusedError(Refusal.REVOKED)
+        uses = UNLIMITED
+        if stored.uses >= 0:
+            uses = await self._taken(key, stored, left_ms, ends_s=ends_s)
+        return _Hit(shape, key, stored, uses, left_ms)
+
+    async def _taken(self, key: bytes, stored: StoredAnswer, left_ms: int, *, ends_s: float) -> int:
+        """Uses for this reader, more than none. Raises `RefusedError`."""
+        wanted = max(1, stored.uses // _READERS)
+        total = None
+        if self._has_time(ends_s):
+            addition = Addition(_counter_of(key, b"u", stored), wanted, left_ms + _GRACE_MS)
+            total = await self._cache.add(addition, ends_s=ends_s)
+        if total is None:
+            raise RefusedError(Refusal.SPENT)  # nobody knows, so it must be taken for spent
+        uses = min(wanted, stored.uses - (total - wanted))
+        if uses <= 0:
+            raise RefusedError(Refusal.SPENT)
+        return uses
+
+    async def _told(self, hit: _Hit, request: CheckRequest) -> CheckOutcome:
+        answer = hit.stored.answer
+        needs_quotas = bool(request.quotas) and answer.status.is_ok
+        return CheckOutcome(
+            status=answer.status,
+            valid_duration=Duration(hit.left_ms * _NS_PER_MS),
+            valid_use_count=hit.uses,
+            references=hit.shape.references,
+            directive=answer.directive,
+            quotas=await self._inner.grant(request) if needs_quotas else {},
+            decisions=answer.decisions,
+            provenance=Provenance.SHARED,
+        )
+
+    # ------------------------------------------------------------ learning
+
+    async def _ask(self, place: SharedPlace, request: CheckRequest) -> CheckOutcome:
+        """The inner Mixer, for all processes."""
+        made_ms = self._now_ms()
+        outcome = await self._inner.check(request)
+        return self._learned(place, request, outcome, made_ms=made_ms)
+
+    def _learned(
+        self, place: SharedPlace, request: CheckRequest, outcome: CheckOutcome, *, made_ms: int
+    ) -> CheckOutcome:
+        """What this process gets; the rest of the uses is for all."""
+        age_ms = int(self._settings.max_age_s * 1_000)
+        life_ms = min(outcome.valid_duration // _NS_PER_MS, age_ms)
+        total = outcome.valid_use_count
+        own = total if total < 0 else -(-total // _OWN_SHARE)
+        is_shareable = outcome.provenance is Provenance.COMPUTED and life_ms > 0 and total
+        if not is_shareable or own == total >= 0 or self._cache.is_resting:
+            return outcome
+        shape = self._places.shape(place, outcome.references)
+        key = None if shape is None else shape.key_of(request.bag)
+        if key is None:
+            return outcome
+        uses = UNLIMITED if total < 0 else total - own
+        if not self._write(key, outcome, made_ms=made_ms, life_ms=life_ms, uses=uses):
+            return outcome
+        return outcome if total < 0 else replace(outcome, valid_use_count=own)
+
+    def _write(
+        self, key: bytes, outcome: CheckOutcome, *, made_ms: int, life_ms: int, uses: int
+    ) -> bool:
+        """Whether it can be written at all."""
+        ends_ms = self._now_ms() + life_ms
+        try:
+            body = self._codec.encode(outcome, made_ms=made_ms, ends_ms=ends_ms, uses=uses)
+        except OverflowError:
+            return False
+        document = self._places.seal.close(Kind.ANSWER, key, body)
+        if len(document) > self._settings.max_value_bytes:
+            self.counts.too_large += 1
+            return False
+        self._cache.put(Put(key, document, life_ms))
+        return True
+
+    # ------------------------------------------------------------ renewal
+
+    def _renew_if_due(self, place: SharedPlace, hit: _Hit, request: CheckRequest) -> None:
+        life_ms = hit.stored.ends_ms - hit.stored.made_ms
+        if (
+            hit.left_ms > life_ms * (1.0 - self._settings.refresh_at)
+            or self._background is None
+            or self._renewals >= self._settings.max_refreshes
+        ):
+            return
+        self._renewals += 1
+        plain = replace(request, quotas={}, deduplication_id="", deadline=None)
+        self._background(self._renew(place, hit, plain), name="renew a shared answer")
+
+    async def _renew(self, place: SharedPlace, hit: _Hit, request: CheckRequest) -> None:
+        try:
+            claim = Addition(_counter_of(hit.key, b"r", hit.stored), 1, hit.left_ms + _GRACE_MS)
+            ends_s = asyncio.get_running_loop().time() + self._settings.budget_s
+            if await self._cache.add(claim, ends_s=ends_s) == 1:
+                self.counts.renewals += 1
+                await self._ask(place, request)
+        except PolicyError:
+            return  # it still has time; the next who asks past its end hears of the failure
+        finally:
+            self._renewals -= 1
+
+    def _now_ms(self) -> int:
+        return self._clock.unix_ns() // _NS_PER_MS
+
+
+def _counter_of(key: bytes, purpose: bytes, stored: StoredAnswer) -> bytes:
+    """One for each making of an answer: a new one begins at zero."""
+    return b"%b:%b:%d" % (key, purpose, stored.made_ms)

@@ -1,0 +1,144 @@
+"""Answers as bytes, and back. Pure.
+
+The body of an answer is: when it was made, when it ends (milliseconds of the wall clock), the uses
+that all readers have together, and the answer itself without what its key tells (references) and
+without quotas, which are never shared. Everything but the first three recurs: the same rule gives
+the same answer to most who ask, so decoded answers are remembered by their bytes.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from remixer.foundation.status import OK, Status
+from remixer.mixer.outcome import (
+    CheckOutcome,
+    Decision,
+    HeaderOperation,
+    HeaderOperationKind,
+    RouteDirective,
+)
+from remixer.tiers.shared_bytes import ByteReader, ByteWriter, MalformedError
+
+_TIMES: Final = struct.Struct(">QQq")
+_MOST_REMEMBERED: Final = 1_000
+_MOST_OPERATIONS: Final = 10_000  # headers of a request are bounded far below
+_MOST_DECISIONS: Final = 10_000
+UNLIMITED: Final = -1
+
+
+class Answer(NamedTuple):
+    """What recurs of an answer."""
+
+    status: Status
+    directive: RouteDirective | None
+    decisions: tuple[Decision, ...]
+
+
+class StoredAnswer(NamedTuple):
+    """An answer and how long it is good for."""
+
+    made_ms: int
+    """When it was asked for: what was revoked later than that may be in it."""
+    ends_ms: int
+    uses: int
+    """Of all readers together; `UNLIMITED`."""
+    answer: Answer
+
+
+class AnswerCodec:
+    """Encodes, decodes, remembers what it decoded. Bounded."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Answer] = {}
+
+    def encode(self, outcome: CheckOutcome, *, made_ms: int, ends_ms: int, uses: int) -> bytes:
+        """Raises `OverflowError` for numbers that no protocol can carry."""
+        writer = ByteWriter()
+        _write_status(writer, outcome.status)
+        _write_directive(writer, outcome.directive)
+        writer.number(len(outcome.decisions))
+        for decision in outcome.decisions:
+            for text in decision[:3]:
+                writer.text(text)
+            _write_status(writer, decision.status)
+        try:
+            return _TIMES.pack(made_ms, ends_ms, uses) + writer.taken()
+        except struct.error as error:
+            raise OverflowError(str(error)) from error
+
+    def decode(self, body: bytes) -> StoredAnswer:
+        """Raises `MalformedError`."""
+        if len(body) < _TIMES.size:
+            raise MalformedError
+        made_ms, ends_ms, uses = _TIMES.unpack_from(body)
+        encoded = body[_TIMES.size :]
+        answer = self._known.get(encoded)
+        if answer is None:
+            answer = _read_answer(encoded)
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[encoded] = answer
+        return StoredAnswer(made_ms, ends_ms, uses, answer)
+
+
+def _write_status(writer: ByteWriter, status: Status) -> None:
+    writer.signed(status.code)
+    writer.text(status.message)
+
+
+def _read_status(reader: ByteReader) -> Status:
+    code, message = reader.signed(), reader.text()
+    return Status(code, message) if code or message else OK
+
+
+def _write_directive(writer: ByteWriter, directive: RouteDirective | None) -> None:
+    writer.number(directive is not None)
+    if directive is None:
+        return
+    _write_operations(writer, directive.request_header_operations)
+    _write_operations(writer, directive.response_header_operations)
+    writer.signed(directive.direct_response_code)
+    writer.text(directive.direct_response_body)
+
+
+def _write_operations(writer: ByteWriter, operations: Sequence[HeaderOperation]) -> None:
+    writer.number(len(operations))
+    for operation in operations:
+        writer.number(operation.kind)
+        writer.text(operation.name)
+        writer.text(operation.value)
+
+
+def _read_answer(encoded: bytes) -> Answer:
+    reader = ByteReader(encoded)
+    status = _read_status(reader)
+    directive = _read_directive(reader) if reader.number(most=1) else None
+    decisions = tuple(
+        Decision(reader.text(), reader.text(), reader.text(), _read_status(reader))
+        for _ in range(reader.number(most=_MOST_DECISIONS))
+    )
+    reader.end()
+    return Answer(status, directive, decisions)
+
+
+def _read_directive(reader: ByteReader) -> RouteDirective:
+    return RouteDirective(
+        request_header_operations=_read_operations(reader),
+        response_header_operations=_read_operations(reader),
+        direct_response_code=reader.signed(),
+        direct_response_body=reader.text(),
+    )
+
+
+def _read_operations(reader: ByteReader) -> tuple[HeaderOperation, ...]:
+    operations: list[HeaderOperation] = []
+    for _ in range(reader.number(most=_MOST_OPERATIONS)):
+        try:
+            kind = HeaderOperationKind(reader.number())
+        except ValueError as error:
+            raise MalformedError from error
+        operations.append(HeaderOperation(reader.text(), reader.text(), kind))
+    return tuple(operations)
