@@ -53,6 +53,8 @@ class Condition(IntEnum):
 
     ABSENCE = 1
     EXACT = 2
+    PRESENCE = 4
+    """A string map of which nothing but its presence was seen. Mixer's protocol cannot say it."""
 
     # Sets of references are hashed for every answer; Enum's own hash is a Python function.
     __hash__ = int.__hash__
@@ -112,8 +114,8 @@ class TrackedBag(dict[str, Value | None]):
     def references(self) -> frozenset[Reference]:
         """Everything read so far.
 
-        A present string map is referenced by the keys read, or as a whole, or (if only its
-        presence was tested) not at all, as Mixer's wire format has it.
+        A present string map is referenced by the keys read, or as a whole, or (if nothing but
+        its presence was tested) by that.
         """
         found: list[Reference] = []
         for name, value in self.items():
@@ -167,5 +169,7 @@ def _map_references(name: str, value: TrackedStringMap) -> Iterator[Reference]:
     if value.is_read_whole:
         yield Reference(name, None, Condition.EXACT)
         return
+    if not value:
+        yield Reference(name, None, Condition.PRESENCE)
     for key, entry in value.items():
         yield Reference(name, key, Condition.ABSENCE if entry is None else Condition.EXACT)

@@ -6,7 +6,11 @@ from typing import Final
 from remixer.attributes.bag import Condition, Reference
 from remixer.cli.console import Json
 
-_CONDITION_TEXTS: Final = {Condition.ABSENCE: "absent", Condition.EXACT: "exact"}
+_CONDITION_TEXTS: Final = {
+    Condition.ABSENCE: "absent",
+    Condition.EXACT: "exact",
+    Condition.PRESENCE: "present",
+}
 
 
 def sorted_references(references: Iterable[Reference]) -> list[Reference]:
@@ -15,7 +19,7 @@ def sorted_references(references: Iterable[Reference]) -> list[Reference]:
 
 
 def condition_text(reference: Reference) -> str:
-    """`absent` or `exact`."""
+    """`absent`, `exact` or (of a string map) `present`."""
     return _CONDITION_TEXTS[reference.condition]
 
 

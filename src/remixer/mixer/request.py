@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from remixer.attributes.bag import Bag
 from remixer.foundation.deadline import Deadline
+from remixer.mixer.outcome import CheckOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,8 @@ class CheckRequest:
     deadline: Deadline | None = None
     keeps_answer: bool = False
     """Whether the asker will use the answer again, as Mixer's clients do and Envoy does not."""
+    is_renewal: bool = False
+    """Whether a remembered answer will not do: the call is made to replace one."""
+    last_good: CheckOutcome | None = None
+    """An answer that has ended and may still stand in for a failure: a cache offers it, and the
+    policies of the handlers that fail decide."""

@@ -26,9 +26,9 @@ def cache_metrics(cached: CachedMixer) -> Iterator[Metric]:
         "remixer_cache_evictions", "Verdicts that gave way to others", table.counts.evicted
     )
     yield _counter(
-        "remixer_cache_shapes_refused",
-        "Verdicts not kept: too many sets of attributes at their place",
-        cached.answers.shapes_refused,
+        "remixer_cache_shapes_replaced",
+        "Sets of attributes that gave way to others of their place",
+        cached.answers.shapes_replaced,
     )
     yield _gauge("remixer_cache_entries", "Verdicts remembered", len(table))
     yield _gauge("remixer_cache_bytes", "Memory of keys and entries, estimated", table.bytes)

@@ -2,34 +2,49 @@
 
 Theory of operation. A check is looked up first. What is remembered answers at once; near the end of
 its life it is renewed in the background, by one call, while others still get it. What is not goes to
-the inner Mixer, once for all who ask alike at the same time: the others wait, and take the answer if
-its key is theirs, too. If the inner Mixer fails, an answer that has ended not long ago stands in.
+the inner Mixer, once for all who ask alike at the same time (a *flight*): the others wait, no longer
+than they may, and take the answer if its key is theirs, too. If the inner Mixer fails, an answer
+that has ended not long ago stands in; the inner Mixer is then given a little less time than the
+request has, so that this is not too late.
 
-Quotas are never answered from memory: the verdict is, and the inner Mixer grants.
+An answer is remembered only if no rule has changed and nothing was revoked between the question and
+the answer. Quotas are never answered from memory: the verdict is, and the inner Mixer grants.
+
+A flight is a future: it ends with None, or with the failure, or cancelled if whoever led it went
+away; then one of those who waited leads the next.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from remixer.attributes.bag import Bag
-from remixer.attributes.values import Duration
+from remixer.attributes.values import Duration, Value
 from remixer.foundation.clock import Clock
-from remixer.foundation.errors import PolicyError
+from remixer.foundation.deadline import Deadline
+from remixer.foundation.errors import InvalidRequestError, PolicyError, UnavailableError
 from remixer.foundation.event_limit import EventLimit
 from remixer.foundation.log import event_log
 from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome, ReportOutcome
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest
-from remixer.tiers.answers import Answers, Entry, Found
+from remixer.tiers.answers import NOT_KEPT, Answers, Question
+from remixer.tiers.keys import Key
 from remixer.tiers.settings import CacheSettings
 
-_NS_PER_S: Final = 1_000_000_000
 _LOG_INTERVAL_S: Final = 10.0
+_STALE_RESERVE: Final = 0.1
+"""This part of a request's time is kept for giving a stale answer instead."""
+_LONGEST_RENEWAL_S: Final = 30.0
+"""A renewal that is not over by then was dropped, or is as good as lost: another may begin."""
+_SLOTS_AT_ONCE: Final = 500  # a few milliseconds' worth of revoking
 
 _log: Final = event_log(__name__)
+
+_Quotas: TypeAlias = Mapping[str, QuotaOutcome]
+_Flight: TypeAlias = asyncio.Future[PolicyError | None]
 
 
 class Policies(Protocol):
@@ -38,14 +53,15 @@ class Policies(Protocol):
     def place_of(self, bag: Bag) -> tuple[Hashable, object]:
         """The place of a request, and its stamp.
 
-        The place is equal for requests that the same rules decide. The stamp is another one as
-        soon as these rules may answer otherwise; None: remember nothing.
+        The place is equal for requests that the same rules decide. The stamp is an equal one as
+        long as these rules cannot answer otherwise, and the same object as long as no rule at all
+        was changed; None: remember nothing.
         """
         ...
 
 
 class Background(Protocol):
-    """Runs renewals; `asyncio.TaskGroup.create_task` is one."""
+    """Runs renewals; `asyncio.TaskGroup.create_task` is one. It may drop what it is given."""
 
     def __call__(self, work: Coroutine[object, object, None], *, name: str) -> object: ...
 
@@ -59,7 +75,7 @@ class CacheCounts:
     stale: int = 0
     """A failure was covered up by an answer that had ended."""
     joined: int = 0
-    """Misses that waited for another's answer and took it."""
+    """Hits that waited for another's answer."""
     renewals: int = 0
     bypassed: int = 0
     """The rules of the request may not be cached."""
@@ -84,8 +100,9 @@ class CachedMixer:
         self._policies = policies
         self._clock = clock
         self._background = background
-        self._flights: dict[tuple[Hashable, ...], asyncio.Future[None]] = {}
-        self._renewals = 0
+        self._flights: dict[tuple[Key, ...], _Flight] = {}
+        self._renewals: dict[Key, float] = {}
+        """Under way, with when each began."""
         self._stale_logged = EventLimit(interval_s=_LOG_INTERVAL_S)
         self.answers = Answers(settings, random=random)
         self.counts = CacheCounts()
@@ -93,43 +110,42 @@ class CachedMixer:
     # ------------------------------------------------------------ the port
 
     def check_now(self, request: CheckRequest) -> CheckOutcome | None:
-        found = self._find(request)
-        if found is None:
-            return self._inner.check_now(request)
-        if self._answers(found):
-            quotas = self._inner.grant_now(request) if self._needs_quotas(found, request) else {}
-            return None if quotas is None else self._hit(found, request, quotas)
+        place, stamp = self._policies.place_of(request.bag)
+        if stamp is None or request.is_renewal:
+            return self._bypass_now(request)
+        now_s = self._clock.monotonic_s()
+        found = self.answers.find(request.bag, place, stamp, now_s=now_s)
+        if isinstance(found, int):
+            if not request.quotas or not self.answers.is_ok(found):
+                return self._hit(found, request, now_s=now_s)
+            quotas = self._inner.grant_now(request)
+            return None if quotas is None else self._hit(found, request, quotas, now_s=now_s)
         try:
             outcome = self._inner.check_now(request)
         except PolicyError as error:
-            return self._stale_now(found, request, error)
+            self.counts.misses += 1
+            return self._stand_in_now(found, request, error)
         if outcome is None:
             return None
         self.counts.misses += 1
-        return self._learned(found, request, outcome)
+        return self._learned(outcome, found, request)
 
     async def check(self, request: CheckRequest) -> CheckOutcome:
         found = self._find(request)
+        if isinstance(found, Question):
+            found = await self._joined(found, request)
         if found is None:
             self.counts.bypassed += 1
             return await self._inner.check(request)
-        if not self._answers(found) and found.keys in self._flights:
-            await asyncio.wait({self._flights[found.keys]})
-            again = self._find(request)
-            if again is not None and self._answers(again):
-                self.counts.joined += 1
-                found = again
-        if self._answers(found):
-            needs = self._needs_quotas(found, request)
-            quotas = await self._inner.grant(request) if needs else {}
-            return self._hit(found, request, quotas)
-        self.counts.misses += 1
-        return await self._ask(found, request)
+        if isinstance(found, Question):
+            return await self._asked(found, request)
+        outcome = self._hit(found, request, now_s=self._clock.monotonic_s())
+        return await self._with_quotas(outcome, request)
 
-    def grant_now(self, request: CheckRequest) -> Mapping[str, QuotaOutcome] | None:
+    def grant_now(self, request: CheckRequest) -> _Quotas | None:
         return self._inner.grant_now(request)
 
-    async def grant(self, request: CheckRequest) -> Mapping[str, QuotaOutcome]:
+    async def grant(self, request: CheckRequest) -> _Quotas:
         return await self._inner.grant(request)
 
     def report(self, bags: Sequence[Bag]) -> ReportOutcome:
@@ -137,156 +153,212 @@ class CachedMixer:
 
     # ------------------------------------------------------------ operators
 
-    def revoke(self, matches: Callable[[Mapping[str, object]], bool] | None = None) -> int:
-        """Forget answers whose known attributes match, or all; how many."""
+    async def revoke(self, matches: Callable[[Mapping[str, Value]], bool] | None = None) -> int:
+        """Forget answers whose known attributes match, or all; how many.
+
+        Takes its time, so that requests need not wait: what was asked before it began is not
+        remembered, what is asked afterwards is.
+        """
         if matches is None:
             count = len(self.answers.table)
             self.answers.clear()
             return count
-        doomed = [key for shape, key, _ in self.answers.entries() if matches(shape.values_of(key))]
-        for key in doomed:
-            self.answers.drop(key)
-        return len(doomed)
+        self.answers.begin_epoch()
+        count = 0
+        for first in range(0, self.answers.table.slots, _SLOTS_AT_ONCE):
+            count += self.answers.forget(first, first + _SLOTS_AT_ONCE, matches)
+            await asyncio.sleep(0)
+        return count
 
-    # ------------------------------------------------------------ inside
+    # ------------------------------------------------------------ what is remembered
 
-    def _find(self, request: CheckRequest) -> Found | None:
-        """None if the answer must not be remembered."""
+    def _find(self, request: CheckRequest) -> int | Question | None:
+        """The slot of an answer, or the question; None if it must not be remembered."""
         place, stamp = self._policies.place_of(request.bag)
-        if stamp is None:
+        if stamp is None or request.is_renewal:
             return None
-        now_s = self._clock.monotonic_s()
-        return self.answers.find(request.bag, place=place, stamp=stamp, now_s=now_s)
-
-    def _answers(self, found: Found) -> bool:
-        entry = found.entry
-        return entry is not None and entry.uses != 0 and self._clock.monotonic_s() < entry.ends_s
-
-    def _needs_quotas(self, found: Found, request: CheckRequest) -> bool:
-        assert found.entry is not None  # noqa: S101 - by the caller
-        return bool(request.quotas) and found.entry.outcome.status.is_ok
+        return self.answers.find(request.bag, place, stamp, now_s=self._clock.monotonic_s())
 
     def _hit(
-        self, found: Found, request: CheckRequest, quotas: Mapping[str, QuotaOutcome]
+        self, slot: int, request: CheckRequest, quotas: _Quotas | None = None, *, now_s: float
     ) -> CheckOutcome:
-        entry = found.entry
-        assert entry is not None  # noqa: S101 - by the caller
         self.counts.hits += 1
-        now_s = self._clock.monotonic_s()
-        if now_s >= entry.renews_s:
-            self._renew(found, request)
-        given = _spend(entry, keeps=request.keeps_answer)
-        return _told(entry, given, quotas, now_s=now_s, keeps=request.keeps_answer)
+        answers = self.answers
+        if self._background is not None and answers.is_ending(slot, now_s=now_s):
+            self._renew(slot, request, self._background, now_s=now_s)
+        outcome = answers.take(slot, now_s=now_s, keeps=request.keeps_answer)
+        return replace(outcome, quotas=quotas) if quotas else outcome
 
-    async def _ask(self, found: Found, request: CheckRequest) -> CheckOutcome:
-        """The inner Mixer, for all who ask the same meanwhile."""
-        flight: asyncio.Future[None] | None = None
-        if found.keys and found.keys not in self._flights:
-            flight = self._flights[found.keys] = asyncio.get_running_loop().create_future()
+    async def _with_quotas(self, outcome: CheckOutcome, request: CheckRequest) -> CheckOutcome:
+        if not request.quotas or not outcome.status.is_ok:
+            return outcome
+        quotas = await self._inner.grant(request)
+        return replace(outcome, quotas=quotas) if quotas else outcome
+
+    def _bypass_now(self, request: CheckRequest) -> CheckOutcome | None:
+        outcome = self._inner.check_now(request)
+        self.counts.bypassed += outcome is not None
+        return outcome
+
+    # ------------------------------------------------------------ what is not
+
+    async def _joined(self, question: Question, request: CheckRequest) -> int | Question | None:
+        """What there is after others who ask the same have their answer, or the time is up."""
+        found: int | Question | None = question
+        while isinstance(found, Question) and found.is_joinable:
+            flight = self._flights.get(found.keys)
+            if flight is None:
+                return found
+            await asyncio.wait({flight}, timeout=self._left_s(found, request))
+            found = self._find(request)
+            if isinstance(found, int):
+                self.counts.joined += 1
+            elif found is not None and not flight.cancelled():
+                late = "whoever asks the same has no answer yet"
+                found.failure = flight.result() if flight.done() else UnavailableError(late)
+                return found
+        return found
+
+    async def _asked(self, question: Question, request: CheckRequest) -> CheckOutcome:
+        """The inner Mixer's answer, for all who ask the same meanwhile."""
+        if question.failure is not None and question.stale is not None:
+            return await self._stand_in(question, request, question.failure)
+        self.counts.misses += 1
+        flight = self._begun(question)
         try:
-            outcome = await self._inner.check(request)
-            return self._learned(found, request, outcome)
+            outcome = await self._inner.check(self._in_time(question, request))
+            outcome = self._learned_later(outcome, question, request)
+            _land(flight, None)
         except PolicyError as error:
-            stale = self._stale(found, error)
-            if stale is None:
-                raise
-            quotas = await self._inner.grant(request) if request.quotas else {}
-            return replace(stale, quotas=quotas) if quotas else stale
+            _land(flight, error)
+            failure = error
+        else:
+            return outcome
         finally:
             if flight is not None:
-                del self._flights[found.keys]
-                flight.set_result(None)
+                flight.cancel()  # unless it has landed
+                del self._flights[question.keys]
+        return await self._stand_in(question, request, failure)
 
-    def _learned(self, found: Found, request: CheckRequest, outcome: CheckOutcome) -> CheckOutcome:
-        """What the first asker gets; the rest of the uses stays here."""
+    def _begun(self, question: Question) -> _Flight | None:
+        """A flight for others to join; None if nobody could, or another leads."""
+        if not question.keys or question.keys in self._flights:
+            return None
+        flight: _Flight = asyncio.get_running_loop().create_future()
+        self._flights[question.keys] = flight
+        return flight
+
+    def _left_s(self, question: Question, request: CheckRequest) -> float | None:
+        """How long the request may wait for others."""
+        if request.deadline is None:
+            return None
+        left_s = request.deadline.remaining_s(now_s=self._clock.monotonic_s())
+        return left_s if question.stale is None else left_s * (1.0 - _STALE_RESERVE)
+
+    def _in_time(self, question: Question, request: CheckRequest) -> CheckRequest:
+        """The request, with some time kept back for a stale answer if there is one."""
+        if question.stale is None or request.deadline is None:
+            return request
+        left_s = request.deadline.remaining_s(now_s=self._clock.monotonic_s())
+        earlier = Deadline(request.deadline.at_monotonic_s - left_s * _STALE_RESERVE)
+        return replace(request, deadline=earlier)
+
+    def _learned(
+        self, outcome: CheckOutcome, question: Question, request: CheckRequest
+    ) -> CheckOutcome:
+        """What the asker gets; the rest of the uses stays here."""
+        answers = self.answers
         now_s = self._clock.monotonic_s()
-        entry = self.answers.learn(request.bag, outcome, place=found.place, now_s=now_s)
-        if entry is None:
-            return outcome
-        given = _spend(entry, keeps=request.keeps_answer)
-        return replace(outcome, valid_use_count=given) if request.keeps_answer else outcome
+        slot = answers.learn(request.bag, outcome, question, now_s=now_s)
+        return answers.told_first(outcome, slot) if request.keeps_answer else outcome
 
-    def _stale_now(
-        self, found: Found, request: CheckRequest, error: PolicyError
+    def _learned_later(
+        self, outcome: CheckOutcome, question: Question, request: CheckRequest
+    ) -> CheckOutcome:
+        """The same, if no rule has changed meanwhile: nobody knows which rules answered."""
+        if self._policies.place_of(request.bag)[1] is question.stamp:
+            keys = self.answers.keys_of(request.bag, question.place)
+            return self._learned(outcome, replace(question, keys=keys), request)
+        return self.answers.told_first(outcome, NOT_KEPT) if request.keeps_answer else outcome
+
+    # ------------------------------------------------------------ failures
+
+    def _stand_in_now(
+        self, question: Question, request: CheckRequest, error: PolicyError
     ) -> CheckOutcome | None:
-        stale = self._stale(found, error)
-        if stale is None:
-            raise error
-        quotas = self._inner.grant_now(request) if request.quotas and stale.status.is_ok else {}
-        if quotas is None:
-            return None
-        return replace(stale, quotas=quotas) if quotas else stale
+        """The stale answer with quotas; None if they wait."""
+        outcome = self._stale(question, error)
+        if not request.quotas or not outcome.status.is_ok:
+            return outcome
+        quotas = self._inner.grant_now(request)
+        return None if quotas is None else replace(outcome, quotas=quotas)
 
-    def _stale(self, found: Found, error: PolicyError) -> CheckOutcome | None:
-        """The answer that stands in for a failure, for one use."""
-        entry = found.entry
-        if entry is None or not self._settings.stale_for_s:
-            return None
+    async def _stand_in(
+        self, question: Question, request: CheckRequest, error: PolicyError
+    ) -> CheckOutcome:
+        return await self._with_quotas(self._stale(question, error), request)
+
+    def _stale(self, question: Question, error: PolicyError) -> CheckOutcome:
+        """The answer that stands in for a failure, once; raises `error` if there is none."""
+        if question.stale is None or isinstance(error, InvalidRequestError):
+            raise error
         self.counts.stale += 1
         now_s = self._clock.monotonic_s()
-        held_back = self._stale_logged.pass_now(error.message, now_s=now_s)
+        held_back = self._stale_logged.pass_now(str(question.place.name), now_s=now_s)
         if held_back is not None:
-            ended_s = round(now_s - entry.ends_s, 1)
             _log.warning(
-                "stale_answer_used", reason=error.message, ended_s=ended_s, held_back=held_back
+                "stale_answer_used",
+                place=str(question.place.name),
+                code=error.code.name,
+                ended_s=round(now_s - question.ended_s, 1),
+                held_back=held_back,
             )
+        # Apart, because it may quote an attribute's value.
+        _log.debug("stale_answer_reason", reason=error.message)
         return replace(
-            entry.outcome,
+            question.stale.outcome,
             valid_duration=Duration(0),
             valid_use_count=0,
             provenance=Provenance.STALE,
         )
 
-    def _renew(self, found: Found, request: CheckRequest) -> None:
-        entry = found.entry
-        assert entry is not None  # noqa: S101 - by the caller
-        if (
-            self._background is None
-            or entry.is_renewing
-            or self._renewals >= self._settings.max_refreshes
-        ):
-            return
-        entry.is_renewing = True
-        self._renewals += 1
-        self.counts.renewals += 1
-        plain = replace(request, quotas={}, deduplication_id="", deadline=None)
-        self._background(self._renewed(found, entry, plain), name="renew an answer")
+    # ------------------------------------------------------------ renewal
 
-    async def _renewed(self, found: Found, entry: Entry, request: CheckRequest) -> None:
+    def _renew(
+        self, slot: int, request: CheckRequest, background: Background, *, now_s: float
+    ) -> None:
+        key = self.answers.table.key_at(slot)
+        begun_s = self._renewals.get(key)
+        if begun_s is not None and now_s - begun_s < _LONGEST_RENEWAL_S:
+            return
+        if len(self._renewals) >= self._settings.max_refreshes and not self._make_room(now_s=now_s):
+            return
+        self._renewals[key] = now_s
+        self.counts.renewals += 1
+        place, stamp = self._policies.place_of(request.bag)
+        question = self.answers.question(place, stamp, now_s=now_s)
+        plain = CheckRequest(bag=request.bag, is_renewal=True)
+        background(self._renewed(key, question, plain), name="renew an answer")
+
+    def _make_room(self, *, now_s: float) -> bool:
+        """Give up the oldest renewal if it has taken too long."""
+        oldest = next(iter(self._renewals), None)
+        if oldest is None or now_s - self._renewals[oldest] < _LONGEST_RENEWAL_S:
+            return False
+        del self._renewals[oldest]
+        return True
+
+    async def _renewed(self, key: Key, question: Question, request: CheckRequest) -> None:
         try:
             outcome = await self._inner.check(request)
         except PolicyError:
             return  # it still has time; the next who asks past its end hears of the failure
         finally:
-            self._renewals -= 1
-            entry.is_renewing = False
-        self.answers.learn(request.bag, outcome, place=found.place, now_s=self._clock.monotonic_s())
+            self._renewals.pop(key, None)
+        self._learned_later(outcome, question, request)
 
 
-def _spend(entry: Entry, *, keeps: bool) -> int:
-    """Take one use, and for a caller that keeps the answer half of the rest; what it gets."""
-    if entry.uses < 0:
-        return entry.uses
-    entry.uses -= 1
-    if not keeps:
-        return 0
-    given = entry.uses // 2
-    entry.uses -= given
-    return given
-
-
-def _told(
-    entry: Entry, given: int, quotas: Mapping[str, QuotaOutcome], *, now_s: float, keeps: bool
-) -> CheckOutcome:
-    """The remembered answer for one request.
-
-    Whole seconds are told to a caller that keeps it, so that encoded answers recur.
-    """
-    outcome = entry.outcome
-    if keeps:
-        left_s = entry.ends_s - now_s
-        left_ns = int(left_s) * _NS_PER_S if left_s >= 1.0 else int(left_s * _NS_PER_S)
-        return replace(
-            outcome, valid_duration=Duration(left_ns), valid_use_count=given, quotas=quotas
-        )
-    return replace(outcome, quotas=quotas) if quotas else outcome
+def _land(flight: _Flight | None, failure: PolicyError | None) -> None:
+    """Tell those who wait. What is wrong with one request is not so with another."""
+    if flight is not None:
+        flight.set_result(None if isinstance(failure, InvalidRequestError) else failure)

@@ -1,172 +1,266 @@
-"""A bounded table in memory that keeps what is in demand: S3-FIFO.
+"""A bounded table of keys in memory that keeps what is in demand: S3-FIFO.
 
-Theory of operation. New entries enter a *small* queue of a tenth of the room. At its end, those
-that were asked for meanwhile move to the *main* queue, the others go, and their keys are remembered
-for a while as *ghosts*: a ghost that comes back enters the main queue at once. At the end of the
-main queue an entry that was asked for goes round again, up to three times. So a scan of keys that
-nobody asks for twice passes through a tenth of the room and leaves the rest alone; and a hit
-changes one small number, where an LRU moves links.
+Theory of operation. A key sits at a *slot*, a small number; who keeps something by key keeps it in
+a column, at that slot. New keys enter a *small* queue of a tenth of the room. At its end, those that
+were asked for meanwhile move to the *main* queue, the others go, and their hashes are remembered for
+a while as *ghosts*: a ghost that comes back enters the main queue at once. At the end of the main
+queue a key that was asked for goes round again, up to three times. So a scan of keys that nobody
+asks for twice passes through a tenth of the room and leaves the rest alone; and a hit changes one
+small number, where an LRU moves links.
 
-Source: "FIFO queues are all you need for cache eviction", SOSP 2023.
+Nothing here stops the process for long, at a million keys: tables are many small dicts, because
+growing one large dict takes 60 ms; all columns are arrays and all keys texts, which the garbage
+collector need not visit (a million small objects cost it 140 ms each time); and one eviction takes
+a bounded number of steps, however many keys are in demand.
+
+Source: "FIFO queues are all you need for cache eviction", SOSP 2023. The bound is ours.
 """
 
-from collections import deque
-from collections.abc import Hashable, Iterator
+import sys
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 _SMALL_SHARE: Final = 10  # one part in ten
 _MOST_ROUNDS: Final = 3
-ENTRY_BYTES: Final = 250
-"""What an entry takes beside its key: itself, its places in table and queue. Measured."""
+_MOST_STEPS: Final = 100  # of one eviction; after that demand counts no more
+_SHARD_KEYS: Final = 8_192  # a dict of so many grows in half a millisecond
+_MOST_SHARDS: Final = 1_024
+_LARGEST_PART: Final = 100  # one entry may fill a hundredth of the room
+_NOWHERE: Final = -1
 
-V = TypeVar("V")
-
-
-class Slot(Generic[V]):
-    """One entry's place."""
-
-    __slots__ = ("is_gone", "is_main", "key", "rounds", "size", "value")
-
-    def __init__(self, key: Hashable, value: V, size: int, *, is_main: bool) -> None:
-        self.key = key
-        self.value = value
-        self.size = size
-        self.rounds = 0
-        """How often it was asked for since it last passed the end of its queue; at most 3."""
-        self.is_main = is_main
-        self.is_gone = False
+ENTRY_BYTES: Final = 150
+"""What an entry takes beside its key: its places in dicts and columns. Measured, rounded up."""
 
 
 @dataclass(slots=True)
 class MemoryCounts:
-    """What became of entries."""
+    """What became of keys."""
 
     inserted: int = 0
     evicted: int = 0
     promoted: int = 0
 
 
-class MemoryTable(Generic[V]):
-    """Entries by key, at most so many and so large. Single thread."""
+class _Links:
+    """A ring of slots for each queue: both neighbours of every slot."""
 
-    def __init__(self, *, max_entries: int, max_bytes: int) -> None:
+    __slots__ = ("after", "before")
+
+    def __init__(self) -> None:
+        self.after = array("i")
+        self.before = array("i")
+
+
+class _Queue:
+    """Slots in the order of their coming. A slot is in one queue at a time."""
+
+    __slots__ = ("_links", "first", "last", "length")
+
+    def __init__(self, links: _Links) -> None:
+        self._links = links
+        self.first = self.last = _NOWHERE
+        self.length = 0
+
+    def append(self, slot: int) -> None:
+        links, last = self._links, self.last
+        links.before[slot], links.after[slot] = last, _NOWHERE
+        if last == _NOWHERE:
+            self.first = slot
+        else:
+            links.after[last] = slot
+        self.last = slot
+        self.length += 1
+
+    def remove(self, slot: int) -> None:
+        links = self._links
+        before, after = links.before[slot], links.after[slot]
+        if before == _NOWHERE:
+            self.first = after
+        else:
+            links.after[before] = after
+        if after == _NOWHERE:
+            self.last = before
+        else:
+            links.before[after] = before
+        self.length -= 1
+
+
+class Ghosts:
+    """Hashes of keys that were evicted lately: each until another one needs its row."""
+
+    __slots__ = ("_mask", "_rows")
+
+    def __init__(self, rows: int) -> None:
+        """`rows` is a power of two."""
+        self._mask = rows - 1
+        self._rows = array("q", bytes(8 * rows))
+
+    def add(self, key_hash: int) -> None:
+        self._rows[key_hash & self._mask] = key_hash
+
+    def take(self, key_hash: int) -> bool:
+        """Whether it is one; then it is none any more."""
+        row = key_hash & self._mask
+        if self._rows[row] != key_hash:
+            return False
+        self._rows[row] = 0
+        return True
+
+
+class MemoryTable:
+    """Slots by key, at most so many and so large. Single thread."""
+
+    def __init__(
+        self, *, max_entries: int, max_bytes: int, counts: MemoryCounts | None = None
+    ) -> None:
+        """`counts`: those of the table that this one follows."""
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._slots: dict[Hashable, Slot[V]] = {}
-        self._small: deque[Slot[V]] = deque()
-        self._main: deque[Slot[V]] = deque()
-        self._small_entries = 0
-        self._ghosts: dict[Hashable, None] = {}
+        self._max_entry_bytes = min(max_bytes // _LARGEST_PART, 2**31)
+        shards = min(_power_of_two(max_entries // _SHARD_KEYS), _MOST_SHARDS)
+        self._mask = shards - 1
+        self._shards: tuple[dict[str, int], ...] = tuple({} for _ in range(shards))
+        self._keys: list[dict[int, str]] = []
+        """By slot, in blocks. No lists: a collection would visit each of their items."""
+        self._entry_bytes = array("I")
+        self._rounds = bytearray()
+        """By slot: how often its key was asked for since it passed the end of its queue, to 3."""
+        self._is_main = bytearray()
+        self._free = array("I")
+        links = _Links()
+        self._links = links
+        self._small = _Queue(links)
+        self._main = _Queue(links)
+        self._ghosts = Ghosts(_power_of_two(max_entries))
         self._bytes = 0
-        self.counts = MemoryCounts()
+        self.counts = counts or MemoryCounts()
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return self._small.length + self._main.length
 
     @property
     def bytes(self) -> int:
-        """Of keys and entries, estimated; values that entries share are not counted."""
+        """Of keys and what is kept by them, estimated."""
         return self._bytes
 
-    def get(self, key: Hashable) -> V | None:
-        """The value; counts as demand."""
-        slot = self._slots.get(key)
-        if slot is None:
+    @property
+    def slots(self) -> int:
+        """Slots in use and free; columns need so many rows."""
+        return len(self._rounds)
+
+    def slot_of(self, key: str) -> int | None:
+        """Where `key` is; counts as demand."""
+        slot = self._shards[hash(key) & self._mask].get(key)
+        if slot is not None and self._rounds[slot] < _MOST_ROUNDS:
+            self._rounds[slot] += 1
+        return slot
+
+    def key_at(self, slot: int) -> str:
+        """The key at a slot in use; "" at one that is free."""
+        return self._keys[slot // _SHARD_KEYS][slot]
+
+    def put(self, key: str, *, extra_bytes: int = 0) -> int | None:
+        """The slot of `key`, new or as it was; whatever must go for it, goes.
+
+        `extra_bytes` are those of what is kept there. None if it is too large.
+        """
+        size = sys.getsizeof(key) + ENTRY_BYTES + extra_bytes
+        if size > self._max_entry_bytes or self._max_entries < 1:
+            self.drop(key)
             return None
-        if slot.rounds < _MOST_ROUNDS:
-            slot.rounds += 1
-        return slot.value
-
-    def put(self, key: Hashable, value: V, *, key_bytes: int) -> None:
-        """Insert or replace; whatever must go for it, goes."""
-        size = key_bytes + ENTRY_BYTES
-        slot = self._slots.get(key)
-        if slot is not None:
-            self._bytes += size - slot.size
-            slot.value, slot.size = value, size
-        else:
-            if size > self._max_bytes:
-                return
-            is_main = self._ghosts.pop(key, self) is None
-            slot = Slot(key, value, size, is_main=is_main)
-            self._slots[key] = slot
-            (self._main if is_main else self._small).append(slot)
-            self._small_entries += not is_main
-            self._bytes += size
-            self.counts.inserted += 1
-        while len(self._slots) > self._max_entries or self._bytes > self._max_bytes:
+        shard = self._shards[hash(key) & self._mask]
+        slot = shard.get(key)
+        if slot is None:
+            slot = shard[key] = self._inserted(key, size)
+            return slot
+        self._bytes += size - self._entry_bytes[slot]
+        self._entry_bytes[slot] = size
+        while self._bytes > self._max_bytes:
             self._evict()
+        return shard.get(key)
 
-    def drop(self, key: Hashable) -> bool:
+    def drop(self, key: str) -> bool:
         """Remove; whether it was there."""
-        slot = self._slots.pop(key, None)
+        slot = self._shards[hash(key) & self._mask].get(key)
         if slot is None:
             return False
-        self._forget(slot)
-        self._compact()
+        self._remove(slot)
         return True
 
-    def clear(self) -> None:
-        """Remove all."""
-        self._slots.clear()
-        self._small.clear()
-        self._main.clear()
-        self._ghosts.clear()
-        self._small_entries = self._bytes = 0
+    def entries(self, first: int, end: int) -> Iterator[tuple[int, str]]:
+        """Slots in use from `first` to before `end`, and their keys."""
+        for slot in range(first, min(end, self.slots)):
+            key = self.key_at(slot)
+            if key:
+                yield slot, key
 
-    def items(self) -> Iterator[tuple[Hashable, V]]:
-        """All entries; change nothing meanwhile."""
-        for key, slot in self._slots.items():
-            yield key, slot.value
+    # ------------------------------------------------------------ inside
+
+    def _inserted(self, key: str, size: int) -> int:
+        while len(self) >= self._max_entries or self._bytes + size > self._max_bytes:
+            self._evict()
+        slot = self._free.pop() if self._free else self._new_slot()
+        is_main = self._ghosts.take(hash(key))
+        self._keys[slot // _SHARD_KEYS][slot] = key
+        self._entry_bytes[slot] = size
+        self._rounds[slot] = 0
+        self._is_main[slot] = is_main
+        (self._main if is_main else self._small).append(slot)
+        self._bytes += size
+        self.counts.inserted += 1
+        return slot
+
+    def _new_slot(self) -> int:
+        slot = len(self._rounds)
+        if slot % _SHARD_KEYS == 0:
+            self._keys.append({})
+        self._keys[-1][slot] = ""
+        self._rounds.append(0)
+        self._is_main.append(0)
+        self._entry_bytes.append(0)
+        self._links.after.append(_NOWHERE)
+        self._links.before.append(_NOWHERE)
+        return slot
 
     def _evict(self) -> None:
-        """One step: an entry leaves, moves to the main queue, or goes round it again."""
-        if self._small_entries * _SMALL_SHARE >= len(self._slots) or not self._main:
-            self._step_small()
-        else:
-            self._step_main()
+        """One key leaves; those in demand before it move to the main queue, or to its end."""
+        small, main, rounds = self._small, self._main, self._rounds
+        for _ in range(_MOST_STEPS):
+            is_small = small.length * _SMALL_SHARE >= len(self) or not main.length
+            slot = small.first if is_small else main.first
+            if not rounds[slot]:
+                break
+            if is_small:
+                small.remove(slot)
+                rounds[slot] = 0
+                self._is_main[slot] = True
+                self.counts.promoted += 1
+            else:
+                main.remove(slot)
+                rounds[slot] -= 1
+            main.append(slot)
+        self._evict_next()
 
-    def _step_small(self) -> None:
-        slot = self._small.popleft()
-        if slot.is_gone:
-            return
-        self._small_entries -= 1
-        if slot.rounds:
-            slot.rounds = 0
-            slot.is_main = True
-            self._main.append(slot)
-            self.counts.promoted += 1
-            return
-        slot.is_main = True  # so that it is not counted as small once more
+    def _evict_next(self) -> None:
+        small = self._small
+        is_small = small.length * _SMALL_SHARE >= len(self) or not self._main.length
+        slot = small.first if is_small else self._main.first
+        if is_small:
+            self._ghosts.add(hash(self.key_at(slot)))
         self._remove(slot)
-        self._ghosts[slot.key] = None
-        if len(self._ghosts) > len(self._slots):
-            del self._ghosts[next(iter(self._ghosts))]
-
-    def _step_main(self) -> None:
-        slot = self._main.popleft()
-        if slot.is_gone:
-            return
-        if slot.rounds:
-            slot.rounds -= 1
-            self._main.append(slot)
-        else:
-            self._remove(slot)
-
-    def _remove(self, slot: Slot[V]) -> None:
-        del self._slots[slot.key]
-        self._forget(slot)
         self.counts.evicted += 1
 
-    def _forget(self, slot: Slot[V]) -> None:
-        slot.is_gone = True
-        self._bytes -= slot.size
-        self._small_entries -= not slot.is_main
+    def _remove(self, slot: int) -> None:
+        of_block = self._keys[slot // _SHARD_KEYS]
+        key = of_block[slot]
+        of_block[slot] = ""
+        del self._shards[hash(key) & self._mask][key]
+        (self._main if self._is_main[slot] else self._small).remove(slot)
+        self._bytes -= self._entry_bytes[slot]
+        self._free.append(slot)
 
-    def _compact(self) -> None:
-        """Queues must not grow by what was dropped from their middle."""
-        waiting = len(self._small) + len(self._main)
-        if waiting > 2 * len(self._slots) + _SMALL_SHARE:
-            self._small = deque(slot for slot in self._small if not slot.is_gone)
-            self._main = deque(slot for slot in self._main if not slot.is_gone)
+
+def _power_of_two(least: int) -> int:
+    return 1 << max(0, least - 1).bit_length()

@@ -9,7 +9,7 @@ class CacheSettings:
 
     max_entries: int = 100_000
     max_bytes: int = 64 << 20
-    """Of keys and entries; answers that entries share come on top."""
+    """Of keys, entries and the answers that entries do not share."""
     max_age_s: float = 3_600.0
     """No answer is used longer, whatever its adapters allow."""
     stale_for_s: float = 300.0
@@ -21,6 +21,6 @@ class CacheSettings:
     max_refreshes: int = 64
     """Renewals under way at once."""
     max_shapes: int = 64
-    """Per place. More are not remembered: each costs a try at every look-up that misses."""
+    """Per place; more take the room of the least useful. Each costs a try at look-ups."""
     max_places: int = 10_000
-    """Pairs of direction and namespace."""
+    """Namespaces with rules of their own."""

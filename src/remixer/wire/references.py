@@ -22,10 +22,14 @@ _CONDITIONS: Final[dict[int, Condition]] = {
 def encode_references(
     references: frozenset[Reference], *, global_word_count: int
 ) -> ReferencedAttributes:
-    """Sorted, so that equal sets have equal bytes. An empty key is sent as no key."""
+    """Sorted, so that equal sets have equal bytes. An empty key is sent as no key.
+
+    That a string map was merely present is not sent: the protocol has no word for it.
+    """
     words = WordList(global_word_count=global_word_count)
     message = ReferencedAttributes()
-    for reference in sorted(references, key=_by_name_and_key):
+    sent = (each for each in references if each.condition is not Condition.PRESENCE)
+    for reference in sorted(sent, key=_by_name_and_key):
         message.attribute_matches.add(
             name=words.index_of(reference.name),
             condition=_wire_condition(reference.condition),
