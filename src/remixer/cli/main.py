@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from remixer.cli.grpc_log import quiet_grpc
 from remixer.cli.lazy import LazyGroup
 
 app = typer.Typer(
@@ -28,4 +29,5 @@ def remixer() -> None:
 
 def run() -> None:
     """Run the command line of this process and exit with the command's code."""
+    quiet_grpc()
     typer.main.get_command(app)(sys.argv[1:], prog_name="remixer")

@@ -34,7 +34,6 @@ from remixer.observability.metrics import RuntimeMetrics
 from remixer.runtime.guard import Guard
 from remixer.runtime.handlers import HandlerBuilder
 from remixer.sdk.adapter import AnyAdapterInfo
-from remixer.server.grpc_log import quiet_grpc
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, stop_on_signals
 from remixer.server.scrape import CONTENT_TYPE, ScrapePage
 from remixer.server.settings import Transport
@@ -264,7 +263,6 @@ def serve_adapter(
     `settings` replaces `address` if given. For an adapter's own `main`; logs go to stderr.
     """
     wanted = AdapterServerSettings(address=address) if settings is None else settings
-    quiet_grpc()
     configure_logging(log_format=wanted.log_format, level=wanted.log_level, stream=sys.stderr)
     try:
         uvloop.run(_serve(info, wanted))

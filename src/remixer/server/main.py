@@ -10,7 +10,6 @@ from remixer.foundation.errors import StartupError
 from remixer.foundation.log import event_log
 from remixer.observability.logs import configure_logging
 from remixer.server.compose import RemixerServer
-from remixer.server.grpc_log import quiet_grpc
 from remixer.server.lifecycle import stop_on_signals
 from remixer.server.mixer_flags import FlagNote
 from remixer.server.settings import Settings
@@ -26,7 +25,6 @@ def serve(settings: Settings, *, notes: Sequence[FlagNote] = ()) -> int:
 
     `notes`: flags of Mixer's that `settings` were made from; each is logged once.
     """
-    quiet_grpc()
     configure_logging(log_format=settings.log_format, level=settings.log_level, stream=sys.stderr)
     for note in dict.fromkeys(notes):
         _log.warning("flag_of_mixer", flag=note.flag, means=note.means, see=_MANUAL)

@@ -7,7 +7,7 @@ _VARIABLE: Final = "GRPC_VERBOSITY"
 
 
 def quiet_grpc() -> None:
-    """Call before the first server or channel: the library reads its variable once.
+    """Call before anything imports `grpc.aio`, which reads the variable once.
 
     It writes a line for every failed handshake, in a form that no reader of JSON lines takes; we
     tell of failed calls ourselves. A value that the operator set stays.

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from remixer.server.grpc_log import quiet_grpc
+from remixer.cli.grpc_log import quiet_grpc
 
 
 def test_grpc_writes_errors_alone_unless_the_operator_wants_more(
