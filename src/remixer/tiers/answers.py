@@ -6,7 +6,7 @@ to the same request: of an allowance and a later denial, only the denial may out
 """
 
 from array import array
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
@@ -98,6 +98,8 @@ class Answers:
         self._epoch = 0
         self._serial = 0
         self._shared: dict[tuple[object, ...], Verdict] = {}
+        self.uses_spent = 0
+        """Of answers that may be used so many times; uses given to callers included."""
         self.shapes_replaced = 0
         """Kinds of answers forgotten because their place had as many as are allowed."""
         self.table = MemoryTable(max_entries=settings.max_entries, max_bytes=settings.max_bytes)
@@ -126,6 +128,7 @@ class Answers:
                 if now_s < ends_s[slot] and uses[slot]:
                     if index:
                         _move_forward(known.shapes, index)
+                    shape.counts.hits += 1
                     return slot
                 ended.append(slot)
             keys.append(key)
@@ -150,6 +153,7 @@ class Answers:
         uses = self._uses[slot]
         if uses > 0:
             self._uses[slot] = uses - 1
+            self.uses_spent += 1
         if not keeps:
             return verdict.outcome
         given = self._give(slot)
@@ -218,7 +222,10 @@ class Answers:
         if self._may_be_kept(outcome):
             shape = self._shape(place, outcome.references)
             shape.is_kept = True
-            return shape.key_of(bag)
+            key = shape.key_of(bag)
+            if key is not None:
+                shape.counts.learn(key)
+            return key
         known = place.by_references.get(outcome.references)
         if known is not None:
             known.is_kept = False
@@ -261,6 +268,16 @@ class Answers:
             max_entries=settings.max_entries, max_bytes=settings.max_bytes, counts=counts
         )
         del self._ends_s[:], self._uses[:], self._verdicts[:]
+
+    # ------------------------------------------------------------ telling
+
+    def places(self) -> Iterator[Place]:
+        """All that are known; change nothing meanwhile."""
+        yield from self._places.values()
+
+    def times_at(self, slot: int) -> tuple[float, float]:
+        """How long an answer lives, without jitter, and when it ends."""
+        return self._verdict_at(slot).life_s, self._ends_s[slot]
 
     @property
     def shapes(self) -> int:
@@ -346,6 +363,7 @@ class Answers:
             return 0
         given = 1 << (share.bit_length() - 1)
         self._uses[slot] = uses - given
+        self.uses_spent += given
         return given
 
 

@@ -81,6 +81,14 @@ class CacheCounts:
     """The rules of the request may not be cached."""
 
 
+class CheckTrace(Protocol):
+    """Takes note of checks, for advice on the cache."""
+
+    def note(self, answers: Answers, slot: int, *, is_hit: bool, now_s: float) -> None:
+        """The answer at `slot` was given: from memory, or it was just learned."""
+        ...
+
+
 class CachedMixer:
     """Implements `Mixer` around another."""
 
@@ -93,8 +101,10 @@ class CachedMixer:
         clock: Clock,
         random: Random,
         background: Background | None = None,
+        trace: CheckTrace | None = None,
     ) -> None:
         """Without `background` nothing is renewed ahead of its end."""
+        self._trace = trace
         self._inner = inner
         self._settings = settings
         self._policies = policies
@@ -184,6 +194,8 @@ class CachedMixer:
     ) -> CheckOutcome:
         self.counts.hits += 1
         answers = self.answers
+        if self._trace is not None:
+            self._trace.note(answers, slot, is_hit=True, now_s=now_s)
         if self._background is not None and answers.is_ending(slot, now_s=now_s):
             self._renew(slot, request, self._background, now_s=now_s)
         outcome = answers.take(slot, now_s=now_s, keeps=request.keeps_answer)
@@ -270,6 +282,8 @@ class CachedMixer:
         answers = self.answers
         now_s = self._clock.monotonic_s()
         slot = answers.learn(request.bag, outcome, question, now_s=now_s)
+        if self._trace is not None and slot != NOT_KEPT and not request.is_renewal:
+            self._trace.note(answers, slot, is_hit=False, now_s=now_s)
         return answers.told_first(outcome, slot) if request.keeps_answer else outcome
 
     def _learned_later(

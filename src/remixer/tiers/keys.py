@@ -23,6 +23,7 @@ from typing import Final, Protocol, TypeAlias, cast
 
 from remixer.attributes.bag import SCALARS, Bag, Condition, Reference
 from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp, Value
+from remixer.tiers.shape_counts import ShapeCounts
 
 Key: TypeAlias = str
 """Equal only if all that was read is equal; of no meaning in another process."""
@@ -65,6 +66,7 @@ class Shape:
         "_serial_text",
         "_size",
         "_whole",
+        "counts",
         "is_kept",
         "references",
         "serial",
@@ -74,6 +76,7 @@ class Shape:
         """`serial` tells shapes apart in keys."""
         self.references = references
         self.serial = serial
+        self.counts = ShapeCounts()
         self.is_kept = True
         """Whether the last answer of this shape could be remembered."""
         absent = _names(references, Condition.ABSENCE)

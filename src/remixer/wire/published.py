@@ -24,6 +24,7 @@ from remixer.wire._pb.grpc.reflection.v1alpha import reflection_pb2 as reflectio
 from remixer.wire._pb.istio.mixer.adapter.model.v1beta1 import infrastructure_backend_pb2
 from remixer.wire._pb.istio.mixer.v1 import service_pb2
 from remixer.wire._pb.istio.policy.v1beta1 import http_response_pb2
+from remixer.wire._pb.remixer.v1alpha1 import cache_pb2
 
 _OUR_FOLDER: Final = "remixer/"
 _OUR_PACKAGE: Final = "remixer."
@@ -40,6 +41,7 @@ _ROOTS: Final[tuple[FileDescriptor, ...]] = (
     health_pb2.DESCRIPTOR,
     reflection_pb2.DESCRIPTOR,
     reflection_alpha_pb2.DESCRIPTOR,
+    cache_pb2.DESCRIPTOR,
 )
 
 
