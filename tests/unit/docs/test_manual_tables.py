@@ -19,9 +19,9 @@ from remixer.frontends.envoy.access_log.attributes import HTTP_ATTRIBUTES, TCP_A
 from remixer.frontends.envoy.ext_authz.attributes import CHECK_ATTRIBUTES
 from remixer.frontends.envoy.ext_authz.codec import encode_outcome
 from remixer.mixer.outcome import CheckOutcome
-from remixer.observability.metrics import RuntimeMetrics
 from remixer.sdk import AdapterInfo
-from remixer.server.settings import settings_table
+from remixer.server.compose import RemixerServer
+from remixer.server.settings import Settings, settings_table
 from remixer.templates.instances import BUILTIN_TEMPLATES
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
 
@@ -161,9 +161,7 @@ def test_the_table_of_settings_is_the_server_s_own() -> None:
 
 
 def test_every_metric_is_on_the_page_and_no_other() -> None:
-    metrics = RuntimeMetrics()
-    metrics.watch_cache(remembering())
-    exposition = metrics.render().decode()
+    exposition = RemixerServer(Settings()).metrics.render().decode()
     # A counter's TYPE line lacks the suffix that its samples have; HELP and TYPE agree.
     shown = set(re.findall(r"^# TYPE (?!process_|python_)(\S+) ", exposition, re.MULTILINE))
     table = section("operations", "Metrics")
