@@ -129,6 +129,8 @@ BAD_CONSTANT: Final = "CONF072"
 """A constant that its field cannot hold."""
 UNKNOWN_SETTING: Final = "CONF073"
 """An annotation of an `adapter` resource has an unknown value."""
+PARAMS_NOT_SENT: Final = "CONF074"
+"""A handler gives parameters to a `session_based` adapter without sessions (warning)."""
 
 # References.
 NO_SUCH_HANDLER: Final = "REF001"

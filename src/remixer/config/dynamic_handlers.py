@@ -27,6 +27,7 @@ def read_remote_handler(
     if adapter is None:
         return None
     config_type, config = _config(handler, adapter, place.field("params"))
+    _warn_of_silence(handler, adapter, place.field("params"))
     if findings.error_count or connection is None:
         return None
     params = RemoteParams(
@@ -38,6 +39,19 @@ def read_remote_handler(
         templates=_templates(adapter),
     )
     return adapter.info, params
+
+
+def _warn_of_silence(handler: Handler, adapter: DynamicAdapter, place: Place) -> None:
+    is_silent = adapter.is_session_based and not adapter.uses_sessions
+    if is_silent and handler.params is not None and handler.params.entries:
+        place.findings.warning(
+            codes.PARAMS_NOT_SENT,
+            f"adapter `{adapter.info.name}` is `session_based`: parameters are sent to sessions "
+            "alone, and none is opened",
+            handler.params.location,
+            field=place.path,
+            hint='Annotate it with `remixer.dev/sessions: "true"`, or remove `session_based`.',
+        )
 
 
 def _config(handler: Handler, adapter: DynamicAdapter, place: Place) -> tuple[str, bytes]:

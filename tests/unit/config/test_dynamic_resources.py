@@ -369,6 +369,15 @@ def test_sessions_are_used_when_the_adapter_resource_says_so() -> None:
     assert params_of(session_adapter('remixer.dev/sessions: "true"'), handler()).uses_sessions
 
 
+def test_parameters_that_are_never_sent_are_told() -> None:
+    silent = adapter_resource("door", "t", config=PARAMS, is_session_based=True, namespace="shop")
+    found = snapshot(template(), silent, handler("host: a"), asked(), RULE)
+    (problem,) = found.problems
+    assert (problem.code, problem.severity) == (codes.PARAMS_NOT_SENT, Severity.WARNING)
+    assert problem.field == "spec.params"
+    assert len(found.handlers) == 1
+
+
 def test_unknown_value_of_the_session_setting() -> None:
     problem = only_problem(template(), session_adapter("remixer.dev/sessions: maybe"))
     assert problem.code == codes.UNKNOWN_SETTING
