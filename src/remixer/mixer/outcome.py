@@ -84,6 +84,18 @@ class QuotaOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheHints:
+    """How a cache is to treat one answer; None leaves it to the cache's own settings."""
+
+    refresh_at: float | None = None
+    """Part of its life after which it is renewed; 1 for never."""
+    stale_for_s: float | None = None
+    """How long past its end it may stand in for a failure; 0 for never."""
+    is_shared: bool = True
+    """Whether other processes may have it, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckOutcome:
     """Verdict and grants.
 
@@ -99,6 +111,7 @@ class CheckOutcome:
     quotas: Mapping[str, QuotaOutcome] = field(default_factory=dict, hash=False)
     decisions: tuple[Decision, ...] = ()
     provenance: Provenance = Provenance.COMPUTED
+    hints: CacheHints | None = None
 
 
 @dataclass(frozen=True, slots=True)

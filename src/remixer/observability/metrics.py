@@ -61,6 +61,7 @@ class RuntimeMetrics:
         self._rpcs = Family(Counter, width=2)
         self._rpc_latency = Family(lambda: Distribution(_MILLISECONDS_BOUNDS), width=1)
         self._dropped = Family(Counter, width=1)
+        self._covered = Family(Counter, width=2)
         self._connections_ended = Family(Counter, width=1)
         self._calls_refused = Family(Counter, width=1)
         self._forwarded = Family(Counter, width=1)
@@ -80,6 +81,10 @@ class RuntimeMetrics:
         """One call of a handler ended."""
         outcome = "true" if error else "false"
         self._dispatches.of(template, handler, adapter, outcome).observe(seconds)
+
+    def failure_covered(self, *, handler: str, step: str) -> None:
+        """Something stood in for a handler's answer. `step`: a constant word of the runtime."""
+        self._covered.of(handler, step).add()
 
     def destinations(self, count: int, instances: int) -> None:
         """One request matched so many handlers, with so many instances in all."""
@@ -177,6 +182,12 @@ class RuntimeMetrics:
             "Report entries that were not processed",
             ("reason",),
             ((labels, each.value) for labels, each in self._dropped),
+        )
+        yield _counters(
+            "remixer_failures_covered_total",
+            "Failed handler calls for which something stood in, by what",
+            ("handler", "step"),
+            ((labels, each.value) for labels, each in self._covered),
         )
         yield _counters(
             "remixer_grpc_connections_ended_total",

@@ -12,6 +12,7 @@ from remixer.sdk.adapter import (
     ReportHandler,
 )
 from remixer.templates.schema import Variety
+from remixer.transport.remote_breaker import Breaker, BreakerLimits
 
 METHODS: Final[Mapping[Variety, str]] = {
     Variety.CHECK: "check",
@@ -69,4 +70,8 @@ class Callee(Protocol):
 
     def may_wait(self, method: str) -> bool:
         """Whether the handler's method of this name is `async def`."""
+        ...
+
+    def breaker_of(self, limits: BreakerLimits) -> Breaker:
+        """The breaker with these limits; the same as long as the handler lives."""
         ...

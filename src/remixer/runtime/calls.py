@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
+from remixer.transport.remote_breaker import Breaker
+
 T = TypeVar("T")
 
 
@@ -27,6 +29,10 @@ class Entry(Generic[T]):
     """Whether the method is `async def`; a plain one is a promise not to wait."""
     answer: type[T]
     """What the method must answer with."""
+    timeout_s: float | None = None
+    """In place of the guard's own."""
+    breaker: Breaker | None = None
+    """Asked before each call, and told what came of it."""
 
 
 class Call(NamedTuple, Generic[T]):

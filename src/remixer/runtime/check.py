@@ -1,10 +1,12 @@
 """The CHECK variety: conditions, instances, handlers, joint verdict, header operations."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from remixer.attributes.bag import Bag, SuppliedBag, TrackedBag
 from remixer.attributes.values import Value
+from remixer.config.policy_settings import FailureStep
 from remixer.config.snapshot import HeaderOperationConfig
 from remixer.expr.errors import EvaluationError
 from remixer.foundation.deadline import Deadline
@@ -13,11 +15,14 @@ from remixer.mixer.outcome import (
     CheckOutcome,
     HeaderOperation,
     HeaderOperationKind,
+    Provenance,
     RouteDirective,
 )
-from remixer.runtime.calls import Call, Failure
+from remixer.runtime.cache_limits import limited, not_kept
+from remixer.runtime.calls import Call, Failure, Result
 from remixer.runtime.combine import Verdict, combine
 from remixer.runtime.conditions import applies
+from remixer.runtime.covering import Asked, cover
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.outputs import carried
@@ -30,6 +35,8 @@ _log: Final = event_log(__name__)
 _Outputs: TypeAlias = dict[str, dict[str, Value]]
 """By rule: what its own actions gave, under the names that its header values have for it."""
 
+_NOTHING: Final[frozenset[FailureStep]] = frozenset()
+
 
 async def check(
     route: Route,
@@ -38,16 +45,22 @@ async def check(
     *,
     guard: Guard,
     metrics: RuntimeMetrics,
+    last_good: CheckOutcome | None = None,
 ) -> CheckOutcome:
     """The verdict of `route` on `bag`, without quotas.
 
-    Finishes without suspending if no handler of the route waits. Raises `CheckFailedError`.
+    `last_good`: may stand in for a failure. Finishes without suspending if no handler of the route
+    waits. Raises `CheckFailedError`.
     """
     failures: list[str] = []
     planned: list[tuple[str, CheckTarget]] = []
     calls = list(_calls(route, bag, planned, failures))
-    results = await guard.run_all(calls, deadline)
+    results: list[Result[CheckAnswer]] = await guard.run_all(calls, deadline)
     metrics.destinations(len({call.entry.handler for call in calls}), len(calls))
+    covered = _NOTHING
+    if route.covers_failures:
+        has_last_good = last_good is not None
+        covered = await _cover(planned, calls, results, deadline, guard, has_last_good)
     verdicts: list[Verdict] = []
     outputs: _Outputs = {}
     for (rule, target), result in zip(planned, results, strict=True):
@@ -61,8 +74,10 @@ async def check(
     combined = combine(verdicts, failures)
     directive = combined.directive
     if combined.status.is_ok:
+        if last_good is not None and FailureStep.STALE in covered:
+            return not_kept(replace(last_good, provenance=Provenance.STALE))
         directive = _header_directive(route, bag, outputs)
-    return CheckOutcome(
+    outcome = CheckOutcome(
         status=combined.status,
         valid_duration=combined.valid_duration,
         valid_use_count=combined.valid_use_count,
@@ -70,6 +85,44 @@ async def check(
         directive=directive,
         decisions=combined.decisions,
     )
+    if covered:
+        return not_kept(outcome)
+    return _limited(outcome, route, planned, bag) if route.has_cache_policies else outcome
+
+
+async def _cover(
+    planned: list[tuple[str, CheckTarget]],
+    calls: Sequence[Call[CheckAnswer]],
+    results: list[Result[CheckAnswer]],
+    deadline: Deadline | None,
+    guard: Guard,
+    has_last_good: bool,  # noqa: FBT001 - the only one
+) -> frozenset[FailureStep]:
+    """Put what stands in for failures into `planned` and `results`; which steps were taken."""
+    if not any(isinstance(result, Failure) for result in results):
+        return _NOTHING
+    checks = [
+        Asked(rule, target, call, result)
+        for (rule, target), call, result in zip(planned, calls, results, strict=True)
+    ]
+    covered = await cover(checks, deadline, guard=guard, has_last_good=has_last_good)
+    planned[:] = [(each.rule, each.target) for each in checks]
+    results[:] = [each.result for each in checks]
+    return covered
+
+
+def _limited(
+    outcome: CheckOutcome, route: Route, planned: Iterable[tuple[str, CheckTarget]], bag: TrackedBag
+) -> CheckOutcome:
+    """`outcome` under the policies of the route, and of the rules and handlers that took part."""
+    policies = {*route.cache, *(each for _, target in planned for each in target.cache)}
+    if outcome.status.is_ok:
+        policies |= {
+            step.cache
+            for step in route.headers
+            if step.cache is not None and applies(step.condition, step.rule, bag)
+        }
+    return limited(outcome, policies)
 
 
 def _calls(

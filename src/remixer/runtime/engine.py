@@ -99,7 +99,14 @@ class Engine:
             new_view = Preprocessed(request.bag, generated, bag.references()).view
             bag = SuppliedBag(bag, generated)
             route = generation.routes.route_for(bag)
-        outcome = await check(route, bag, deadline, guard=self._guard, metrics=self._metrics)
+        outcome = await check(
+            route,
+            bag,
+            deadline,
+            guard=self._guard,
+            metrics=self._metrics,
+            last_good=request.last_good,
+        )
         if not request.quotas or not outcome.status.is_ok:
             return outcome
         new_view = new_view or partial(TrackedBag, request.bag)

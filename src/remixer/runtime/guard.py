@@ -1,4 +1,4 @@
-"""The wall around one adapter call: deadline, exceptions, type of the answer, timing.
+"""The wall around one adapter call: deadline, breaker, exceptions, type of the answer, timing.
 
 One of the few places that may catch `Exception`: an adapter's fault becomes a `Failure` value,
 so that it never cancels its siblings and never ends a request by accident.
@@ -17,6 +17,7 @@ from remixer.runtime.calls import Call, Entry, Failure, Result
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.reasons import reason_of
 from remixer.sdk.call_time import set_call_end
+from remixer.transport.remote_breaker import Breaker, BreakerState, Permit, Refused
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ _LOG_INTERVAL_S: Final = 1.0  # per handler: a broken back end fails every reque
 _log: Final = event_log(__name__)
 
 _TOO_LATE: Final = Failure("not asked: the request's deadline had passed", is_timeout=True)
+_REFUSED: Final = Failure("not asked: it failed too often, its circuit breaker is open")
 _BROKEN_PROMISE: Final = Failure(
     "answered with something to wait for; a method that waits must be `async def`"
 )
@@ -32,7 +34,7 @@ _BROKEN_PROMISE: Final = Failure(
 class Guard:
     """Runs adapter calls."""
 
-    __slots__ = ("_adapter_timeout_s", "_clock", "_failures_logged", "_metrics")
+    __slots__ = ("_adapter_timeout_s", "_clock", "_covers_logged", "_failures_logged", "_metrics")
 
     def __init__(self, *, clock: Clock, metrics: RuntimeMetrics, adapter_timeout_s: float) -> None:
         """`adapter_timeout_s` bounds one call even when the request has no deadline."""
@@ -40,13 +42,19 @@ class Guard:
         self._metrics = metrics
         self._adapter_timeout_s = adapter_timeout_s
         self._failures_logged = EventLimit(interval_s=_LOG_INTERVAL_S)
+        self._covers_logged = EventLimit(interval_s=_LOG_INTERVAL_S)
 
     async def run_all(self, calls: Sequence[Call[T]], deadline: Deadline | None) -> list[Result[T]]:
         """Results in the order of `calls`; calls that wait do so side by side.
 
         Finishes without suspending if no entry may wait.
         """
-        started = [self._start(call, deadline) for call in calls]
+        started = [
+            self._start(call, deadline)
+            if (breaker := call.entry.breaker) is None
+            else self._start_watched(call, breaker, deadline)
+            for call in calls
+        ]
         waiting = [index for index, result in enumerate(started) if type(result) is CoroutineType]
         if len(waiting) == 1:
             started[waiting[0]] = await started[waiting[0]]  # type: ignore[misc] # a coroutine
@@ -63,6 +71,61 @@ class Guard:
     def run_now(self, call: Call[T]) -> Result[T]:
         """Result of a call whose entry never waits."""
         return cast("Result[T]", self._start(call, None))
+
+    def covered(self, entry: Entry[T], failure: Failure, *, policy: str, step: str) -> None:
+        """Take note of what stands in for the answer of a call that failed."""
+        self._metrics.failure_covered(handler=entry.handler, step=step)
+        now_s = self._clock.monotonic_s()
+        held_back = self._covers_logged.pass_now(f"{entry.handler} {step}", now_s=now_s)
+        if held_back is not None:
+            _log.warning(
+                "failure_covered",
+                handler=entry.handler,
+                policy=policy,
+                step=step,
+                reason=failure.reason,
+                held_back=held_back,
+            )
+
+    def _start_watched(self, call: Call[T], breaker: Breaker, deadline: Deadline | None) -> object:
+        """As `_start`, unless the breaker refuses."""
+        if call.entry.may_wait:
+            # Entered when it runs: a coroutine that never does must not hold the only probe.
+            return self._watched(call, breaker, deadline)
+        permit = breaker.enter(now_s=self._clock.monotonic_s())
+        if isinstance(permit, Refused):
+            return _REFUSED
+        result = self._start(call, deadline)
+        self._tell(call.entry, breaker, permit, result)
+        return result
+
+    async def _watched(
+        self, call: Call[T], breaker: Breaker, deadline: Deadline | None
+    ) -> Result[T]:
+        permit = breaker.enter(now_s=self._clock.monotonic_s())
+        if isinstance(permit, Refused):
+            return _REFUSED
+        try:
+            result = self._start(call, deadline)
+            if type(result) is CoroutineType:
+                result = await result
+        except BaseException:
+            breaker.abandoned(permit)
+            raise
+        self._tell(call.entry, breaker, permit, result)
+        return cast("Result[T]", result)
+
+    def _tell(self, entry: Entry[T], breaker: Breaker, permit: Permit, result: object) -> None:
+        now_s = self._clock.monotonic_s()
+        if result is _TOO_LATE:
+            breaker.abandoned(permit)
+        elif not isinstance(result, Failure):
+            breaker.succeeded(permit, now_s=now_s)
+        else:
+            before = breaker.state
+            breaker.failed(permit, now_s=now_s)
+            if before is BreakerState.CLOSED and breaker.state is BreakerState.OPEN:
+                _log.warning("breaker_opened", handler=entry.handler, reason=result.reason)
 
     def _start(self, call: Call[T], deadline: Deadline | None) -> object:
         """A result; or, only if the entry may wait, a coroutine that gives one."""
@@ -85,7 +148,7 @@ class Guard:
         self, entry: Entry[T], outcome: Awaitable[T], begun_s: float, deadline: Deadline | None
     ) -> Result[T]:
         """Never raises, unless the request itself is cancelled."""
-        timeout_s = self._adapter_timeout_s
+        timeout_s = self._adapter_timeout_s if entry.timeout_s is None else entry.timeout_s
         if deadline is not None:
             timeout_s = min(timeout_s, deadline.remaining_s(now_s=begun_s))
         set_call_end(begun_s + timeout_s)

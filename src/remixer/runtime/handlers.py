@@ -33,6 +33,7 @@ from remixer.sdk.adapter import (
     ReportHandler,
     ScrapeRegistry,
 )
+from remixer.transport.remote_breaker import Breaker, BreakerLimits
 
 _log: Final = event_log(__name__)
 
@@ -54,6 +55,8 @@ class LiveHandler:
     tasks: HandlerTasks
     report_sink: ReportQueue | None = None
     """Set if the handler's `report` waits."""
+    breakers: dict[BreakerLimits, Breaker] = field(default_factory=dict)
+    """Here, because they outlive configurations as the handler does."""
 
     @property
     def name(self) -> str:
@@ -90,6 +93,10 @@ class LiveHandler:
     def may_wait(self, method: str) -> bool:
         """Whether the handler's method of this name is `async def`."""
         return _may_wait(self.handler, method)
+
+    def breaker_of(self, limits: BreakerLimits) -> Breaker:
+        """The breaker with these limits; the same as long as the handler lives."""
+        return self.breakers.setdefault(limits, Breaker(limits))
 
 
 def _may_wait(handler: object, method: str) -> bool:

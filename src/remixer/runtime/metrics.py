@@ -27,6 +27,10 @@ class RuntimeMetrics(Protocol):
         """One handler call ended."""
         ...
 
+    def failure_covered(self, *, handler: str, step: str) -> None:
+        """Something stood in for a handler's answer. `step`: a `FailureStep`'s value."""
+        ...
+
     def destinations(self, count: int, instances: int) -> None:
         """One request reached `count` handlers with `instances` instances."""
         ...
@@ -52,6 +56,9 @@ class NoMetrics:
     def dispatched(
         self, *, template: str, handler: str, adapter: str, error: bool, seconds: float
     ) -> None:
+        """Ignore it."""
+
+    def failure_covered(self, *, handler: str, step: str) -> None:
         """Ignore it."""
 
     def destinations(self, count: int, instances: int) -> None:

@@ -4,11 +4,13 @@ Each quota starts from a fresh view of the bag, so that its references are those
 preprocessing and its own reads, without the check's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from remixer.attributes.bag import TrackedBag
 from remixer.attributes.values import Duration
+from remixer.config.policy_settings import FailureStep
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import InvalidRequestError
 from remixer.foundation.log import event_log
@@ -18,7 +20,7 @@ from remixer.mixer.request import MatchingQuotas, QuotaArgs
 from remixer.runtime.calls import Call, Failure
 from remixer.runtime.conditions import applies
 from remixer.runtime.guard import Guard
-from remixer.runtime.routes import Route, RouteTable, Target
+from remixer.runtime.routes import FailurePlan, QuotaTarget, Route, RouteTable
 from remixer.sdk.results import QuotaRequest, QuotaResult
 from remixer.templates.build import InstanceError
 
@@ -28,7 +30,17 @@ MAX_QUOTAS: Final = 1_000
 """Of one request; a service has a handful. Each is a piece of work that nothing interrupts."""
 
 QuotasAsked: TypeAlias = Mapping[str, QuotaArgs] | MatchingQuotas
-_QuotaTarget: TypeAlias = Target[QuotaResult]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """An allocation that failed, and what to do about it."""
+
+    rule: str
+    target: QuotaTarget
+    plan: FailurePlan[QuotaResult]
+    call: Call[QuotaResult]
+    failure: Failure
 
 
 async def allocate(
@@ -74,7 +86,7 @@ def _asked(
     return quotas
 
 
-def _matching(route: Route, name: str, bag: TrackedBag) -> list[tuple[str, _QuotaTarget]]:
+def _matching(route: Route, name: str, bag: TrackedBag) -> list[tuple[str, QuotaTarget]]:
     """Targets of that short name whose rule applies, in configuration order."""
     return [
         (step.rule, target)
@@ -93,25 +105,17 @@ def _not_limited(route: Route, name: str, args: QuotaArgs, bag: TrackedBag) -> Q
 
 
 async def _ask(
-    targets: list[tuple[str, _QuotaTarget]],
+    targets: list[tuple[str, QuotaTarget]],
     bag: TrackedBag,
     request: QuotaRequest,
     deadline: Deadline | None,
     *,
     guard: Guard,
 ) -> QuotaOutcome:
-    """First answer with an opinion; a failure only if there is none. Grants nothing on failure."""
-    asked: list[tuple[str, _QuotaTarget]] = []
-    calls: list[Call[QuotaResult]] = []
+    """First answer with an opinion; a failure, or what stands in for it, only if there is none."""
     failures: list[str] = []
-    for rule, target in targets:
-        try:
-            instance = target.instance.build(bag)
-        except InstanceError as error:
-            failures.append(str(error))
-            continue
-        asked.append((rule, target))
-        calls.append(Call(target.entry, (instance, request)))
+    asked: list[tuple[str, QuotaTarget]] = []
+    calls = list(_calls(targets, bag, request, asked, failures))
     results = await guard.run_all(calls, deadline)
     answers: list[QuotaOutcome] = []
     for (rule, target), result in zip(asked, results, strict=True):
@@ -121,7 +125,65 @@ async def _ask(
             answers.append(_outcome(rule, target, result, bag))
         else:
             return _outcome(rule, target, result, bag)
-    return answers[0] if answers else _not_answered(failures, bag)
+    if answers:
+        return answers[0]
+    for (rule, target), call, result in zip(asked, calls, results, strict=True):
+        if isinstance(result, Failure) and target.failure is not None:
+            failed = _Failed(rule, target, target.failure, call, result)
+            covered = await _cover(failed, bag, request, deadline, guard=guard)
+            if covered is not None:
+                return covered
+    return _not_answered(failures, bag)
+
+
+def _calls(
+    targets: Iterable[tuple[str, QuotaTarget]],
+    bag: TrackedBag,
+    request: QuotaRequest,
+    asked: list[tuple[str, QuotaTarget]],
+    failures: list[str],
+) -> Iterator[Call[QuotaResult]]:
+    for rule, target in targets:
+        try:
+            instance = target.instance.build(bag)
+        except InstanceError as error:
+            failures.append(str(error))
+            continue
+        asked.append((rule, target))
+        yield Call(target.entry, (instance, request))
+
+
+async def _cover(
+    failed: _Failed,
+    bag: TrackedBag,
+    request: QuotaRequest,
+    deadline: Deadline | None,
+    *,
+    guard: Guard,
+) -> QuotaOutcome | None:
+    """What stands in for a failed allocation. Grants are never old answers: that step is none."""
+    for step in failed.plan.steps:
+        target, result = failed.target, None
+        match step:
+            case FailureStep.STALE:
+                continue
+            case FailureStep.FALLBACK:
+                fallback = failed.plan.fallback
+                if fallback is None:
+                    continue
+                target = fallback
+                calls = [Call(fallback.entry, failed.call.arguments)]
+                (answer,) = await guard.run_all(calls, deadline)
+                result = None if isinstance(answer, Failure) else answer
+            case FailureStep.OPEN:
+                result = QuotaResult(request.amount)
+            case FailureStep.CLOSED:
+                result = QuotaResult(status=failed.plan.closed)
+        if result is not None:
+            entry, policy = failed.call.entry, failed.plan.policy
+            guard.covered(entry, failed.failure, policy=policy, step=step.value)
+            return _outcome(failed.rule, target, result, bag)
+    return None
 
 
 def _not_answered(failures: list[str], bag: TrackedBag) -> QuotaOutcome:
@@ -137,7 +199,7 @@ def _not_answered(failures: list[str], bag: TrackedBag) -> QuotaOutcome:
     )
 
 
-def _outcome(rule: str, target: _QuotaTarget, result: QuotaResult, bag: TrackedBag) -> QuotaOutcome:
+def _outcome(rule: str, target: QuotaTarget, result: QuotaResult, bag: TrackedBag) -> QuotaOutcome:
     return QuotaOutcome(
         granted=result.granted,
         valid_duration=result.valid_duration,

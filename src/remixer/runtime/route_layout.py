@@ -1,13 +1,16 @@
 """A snapshot and its handlers, laid out as routes. Pure."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar, cast
 
-from remixer.config.outputs import action_prefix, output_types
-from remixer.config.snapshot import ActionConfig, InstanceConfig, RuleConfig, Snapshot
-from remixer.runtime.callee import METHODS, Callee
-from remixer.runtime.calls import Entry
+from remixer.config.policy_settings import CachePolicyConfig
+from remixer.config.snapshot import (
+    RuleConfig,
+    Snapshot,
+)
+from remixer.runtime.callee import Callee
+from remixer.runtime.route_targets import TargetMaker
 from remixer.runtime.routes import (
     NAMESPACE_ATTRIBUTES,
     CheckAnswer,
@@ -15,13 +18,13 @@ from remixer.runtime.routes import (
     HeaderStep,
     Output,
     QuotaStep,
+    QuotaTarget,
     Route,
     RouteStamp,
     RouteTable,
     Step,
     Target,
 )
-from remixer.sdk.results import CheckOutput, CheckResult, QuotaResult
 from remixer.templates.schema import Variety
 
 T = TypeVar("T")
@@ -34,20 +37,26 @@ def build_routes(snapshot: Snapshot, handlers: Mapping[str, Callee]) -> RouteTab
         rules.setdefault(rule.namespace, []).append(rule)
     layout = _Layout(handlers)
     shared_rules = rules.pop(snapshot.default_namespace, [])
-    shared_parts = _parts(shared_rules, handlers)
+    caches = snapshot.cache_by_namespace
+    mesh_policy = caches.get(snapshot.default_namespace)
+    shared_parts = _parts(shared_rules, handlers, mesh_policy)
     mesh_wide = replace(layout.route(shared_rules), stamp=RouteStamp(*shared_parts))
+    mesh_wide = _with_policy(mesh_wide, mesh_policy)
     by_namespace = {
-        namespace: replace(
-            _joined(mesh_wide, layout.route(own)),
-            name=namespace,
-            stamp=RouteStamp(*shared_parts, *_parts(own, handlers)),
+        namespace: _with_policy(
+            replace(
+                _joined(mesh_wide, layout.route(own)),
+                name=namespace,
+                stamp=RouteStamp(*shared_parts, *_parts(own, handlers, caches.get(namespace))),
+            ),
+            caches.get(namespace),
         )
         for namespace, own in rules.items()
     }
     every = (mesh_wide, *by_namespace.values())
     any_check = any(route.check_may_wait for route in every)
     any_quota = any(route.quota_may_wait for route in every)
-    of_all = RouteStamp(*_parts(snapshot.rules, handlers))
+    of_all = RouteStamp(*_parts(snapshot.rules, handlers), *caches.values())
 
     def finished(route: Route) -> Route:
         return _after_generators(route, any_check=any_check, any_quota=any_quota, of_all=of_all)
@@ -58,13 +67,42 @@ def build_routes(snapshot: Snapshot, handlers: Mapping[str, Callee]) -> RouteTab
     )
 
 
-def _parts(rules: Iterable[RuleConfig], handlers: Mapping[str, Callee]) -> tuple[object, ...]:
-    """All that decides how these rules answer: themselves, and the handlers that are alive."""
-    return tuple(
+def _parts(
+    rules: Iterable[RuleConfig],
+    handlers: Mapping[str, Callee],
+    policy: CachePolicyConfig | None = None,
+) -> tuple[object, ...]:
+    """All that decides how these rules answer: themselves, and the handlers that are alive.
+
+    `policy`: of their namespace. Those of rules and handlers are parts of the rules.
+    """
+    parts = (
         part
         for rule in rules
-        for part in (rule, *(handlers.get(action.handler.name) for action in rule.actions))
+        for part in (rule, *(handlers.get(name) for name in _handler_names(rule)))
     )
+    return tuple(parts) if policy is None else (policy, *parts)
+
+
+def _handler_names(rule: RuleConfig) -> Iterator[str]:
+    for action in rule.actions:
+        yield action.handler.name
+        if action.failure is not None and action.failure.fallback is not None:
+            yield action.failure.fallback.name
+
+
+def _with_policy(route: Route, policy: CachePolicyConfig | None) -> Route:
+    """`route`, knowing which policy concerns all answers that its rules take part in."""
+    if policy is None:
+        return route
+    return replace(route, cache=(*route.cache, policy), has_cache_policies=True)
+
+
+def _stamped(route: Route) -> Route:
+    """`route` without a stamp if its policies forbid to remember anything."""
+    if all(policy.is_enabled for policy in route.cache):
+        return route
+    return replace(route, stamp=None)
 
 
 def _after_generators(
@@ -72,7 +110,7 @@ def _after_generators(
 ) -> Route:
     """`route`, knowing that its generators come first and may send a request to another one."""
     if not route.generators:
-        return route
+        return _stamped(route)
     bound = {
         binding.attribute
         for step in route.generators
@@ -84,16 +122,15 @@ def _after_generators(
         route,
         check_may_wait=route.generate_may_wait or route.check_may_wait or (may_move and any_check),
         quota_may_wait=route.quota_may_wait or (may_move and any_quota),
-        stamp=of_all if may_move else route.stamp,
+        stamp=of_all if may_move else _stamped(route).stamp,
     )
 
 
 class _Layout:
-    """Makes the steps of rules; the entry of each handler and template once."""
+    """Makes the steps of rules."""
 
     def __init__(self, handlers: Mapping[str, Callee]) -> None:
-        self._handlers = handlers
-        self._entries: dict[tuple[str, str], Entry[object]] = {}
+        self._targets = TargetMaker(handlers)
 
     def route(self, rules: Sequence[RuleConfig]) -> Route:
         """The rules of one namespace, without those of the default one."""
@@ -104,74 +141,33 @@ class _Layout:
             self._steps(rules, {Variety.CHECK, Variety.CHECK_WITH_OUTPUT})
         )
         quota: tuple[QuotaStep, ...] = tuple(self._steps(rules, {Variety.QUOTA}))
+        headers = tuple(_header_steps(rules))
+        targets = [target for step in check for target in step.targets]
         return Route(
             generators=generators,
             check=check,
             quota=_by_short_name(quota),
             report=tuple(self._steps(rules, {Variety.REPORT})),
-            headers=tuple(_header_steps(rules)),
+            headers=headers,
             generate_may_wait=_may_wait(generators),
             check_may_wait=_may_wait(check),
             quota_may_wait=_may_wait(quota),
+            has_cache_policies=any(target.cache for target in targets)
+            or any(step.cache is not None for step in headers),
+            covers_failures=any(target.failure is not None for target in targets),
         )
 
     def _steps(self, rules: Iterable[RuleConfig], varieties: set[Variety]) -> "Iterator[Step[T]]":
         for rule in rules:
             targets = tuple(
-                Target(
-                    handler,
-                    instance,
-                    cast("Entry[T]", self._entry(handler, instance)),
-                    _output_names(action, instance),
-                )
+                cast("Target[T]", target)
                 for action in rule.actions
-                if (handler := self._handlers.get(action.handler.name)) is not None
                 for instance in action.instances
                 if instance.template.variety in varieties
+                and (target := self._targets.of(action, instance)) is not None
             )
             if targets:
                 yield Step(rule=rule.name, condition=_condition(rule), targets=targets)
-
-    def _entry(self, handler: Callee, instance: InstanceConfig) -> Entry[object]:
-        key = (handler.name, instance.template.name)
-        entry = self._entries.get(key)
-        if entry is None:
-            entry = self._entries[key] = _new_entry(handler, instance)
-        return entry
-
-
-def _new_entry(handler: Callee, instance: InstanceConfig) -> Entry[object]:
-    method: Callable[..., object | Awaitable[object]]
-    answer: type[object]
-    match instance.template.variety:
-        case Variety.CHECK:
-            method, answer = handler.checks.check, CheckResult
-        case Variety.CHECK_WITH_OUTPUT:
-            method, answer = handler.output_checks.check_with_output, CheckOutput
-        case Variety.QUOTA:
-            method, answer = handler.quotas.allocate, QuotaResult
-        case Variety.ATTRIBUTE_GENERATOR:
-            method, answer = handler.generators.generate, Mapping
-        case Variety.REPORT:
-            # Nobody looks at what a report answers.
-            method, answer = handler.reports.report, object
-    return Entry(
-        template=instance.template.name,
-        handler=handler.name,
-        adapter=handler.adapter,
-        method=method,
-        may_wait=handler.may_wait(METHODS[instance.template.variety]),
-        answer=answer,
-    )
-
-
-def _output_names(action: ActionConfig, instance: InstanceConfig) -> Mapping[str, str]:
-    template = instance.template
-    if template.variety is not Variety.CHECK_WITH_OUTPUT or not action.name:
-        return {}
-    prefix = action_prefix(action.name)
-    names = output_types(template.output, prefix)
-    return {name: name.removeprefix(prefix) for name in names}
 
 
 def _joined(first: Route, second: Route) -> Route:
@@ -185,6 +181,9 @@ def _joined(first: Route, second: Route) -> Route:
         generate_may_wait=first.generate_may_wait or second.generate_may_wait,
         check_may_wait=first.check_may_wait or second.check_may_wait,
         quota_may_wait=first.quota_may_wait or second.quota_may_wait,
+        cache=first.cache,
+        has_cache_policies=first.has_cache_policies or second.has_cache_policies,
+        covers_failures=first.covers_failures or second.covers_failures,
     )
 
 
@@ -192,7 +191,7 @@ def _by_short_name(steps: Iterable[QuotaStep]) -> dict[str, tuple[QuotaStep, ...
     """Each step once per name among its targets, with the targets of that name."""
     found: dict[str, list[QuotaStep]] = {}
     for step in steps:
-        targets: dict[str, list[Target[QuotaResult]]] = {}
+        targets: dict[str, list[QuotaTarget]] = {}
         for target in step.targets:
             targets.setdefault(target.instance.short_name.lower(), []).append(target)
         for name, named in targets.items():
@@ -209,6 +208,7 @@ def _header_steps(rules: Iterable[RuleConfig]) -> Iterator[HeaderStep]:
                 condition=_condition(rule),
                 request=rule.request_header_operations,
                 response=rule.response_header_operations,
+                cache=rule.cache,
             )
 
 
@@ -219,4 +219,14 @@ def _condition(rule: RuleConfig) -> Condition | None:
 
 
 def _may_wait(steps: Iterable[Step[T]]) -> bool:
-    return any(target.entry.may_wait for step in steps for target in step.targets)
+    """Whether some handler waits, those that stand in for others included."""
+    return any(
+        target.entry.may_wait
+        or (
+            target.failure is not None
+            and target.failure.fallback is not None
+            and target.failure.fallback.entry.may_wait
+        )
+        for step in steps
+        for target in step.targets
+    )

@@ -11,7 +11,9 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from remixer.attributes.bag import Bag
 from remixer.attributes.values import Value
+from remixer.config.policy_settings import CachePolicyConfig, FailureStep
 from remixer.config.snapshot import HeaderOperationConfig, InstanceConfig
+from remixer.foundation.status import Status
 from remixer.runtime.callee import Callee
 from remixer.runtime.calls import Entry
 from remixer.sdk.results import CheckOutput, CheckResult, QuotaResult
@@ -35,6 +37,17 @@ Output: TypeAlias = Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
+class FailurePlan(Generic[T]):
+    """What is done if the handler of a target fails."""
+
+    policy: str
+    steps: tuple[FailureStep, ...]
+    closed: Status
+    fallback: "Target[T] | None"
+    """The same instance for the handler that stands in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Target(Generic[T]):
     """One instance for one handler."""
 
@@ -43,6 +56,8 @@ class Target(Generic[T]):
     entry: Entry[T]
     output_names: Mapping[str, str] = field(default_factory=dict)
     """Fields of a check's output by the names under which header values find them."""
+    failure: FailurePlan[T] | None = None
+    cache: tuple[CachePolicyConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,7 @@ CheckTarget: TypeAlias = Target[CheckAnswer]
 GeneratorStep: TypeAlias = Step[Output]
 GeneratorTarget: TypeAlias = Target[Output]
 QuotaStep: TypeAlias = Step[QuotaResult]
+QuotaTarget: TypeAlias = Target[QuotaResult]
 ReportStep: TypeAlias = Step[object]
 
 
@@ -70,6 +86,7 @@ class HeaderStep:
     condition: Condition | None
     request: tuple[HeaderOperationConfig, ...]
     response: tuple[HeaderOperationConfig, ...]
+    cache: CachePolicyConfig | None = None
 
 
 class RouteStamp:
@@ -99,7 +116,8 @@ class Route:
 
     name: str = ""
     """The namespace; "" for those without rules of their own."""
-    stamp: RouteStamp = field(default_factory=RouteStamp)
+    stamp: RouteStamp | None = field(default_factory=RouteStamp)
+    """None: nothing may be remembered."""
     generators: tuple[GeneratorStep, ...] = ()
     check: tuple[CheckStep, ...] = ()
     quota: Mapping[str, tuple[QuotaStep, ...]] = field(default_factory=dict)
@@ -110,6 +128,12 @@ class Route:
     check_may_wait: bool = False
     """Of a request that begins here, generators and where they may send it included."""
     quota_may_wait: bool = False
+    cache: tuple[CachePolicyConfig, ...] = ()
+    """Policies for every answer of this route."""
+    has_cache_policies: bool = False
+    """Whether policies concern any of its answers."""
+    covers_failures: bool = False
+    """Whether something stands in for some check that fails."""
 
 
 @dataclass(frozen=True, slots=True)
