@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Final
 
@@ -25,19 +26,21 @@ from remixer.drivers.http_server import (
 from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.errors import InternalError
 from remixer.foundation.log import event_log
+from remixer.frontends.cache_admin import cache_admin_methods
 from remixer.frontends.envoy.access_log import access_log_methods
 from remixer.frontends.envoy.ext_authz import ext_authz_methods
 from remixer.frontends.envoy.forwarded import ForwardedReader
 from remixer.frontends.grpc_health import HealthBoard, health_methods
 from remixer.frontends.grpc_reflection import reflection_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
-from remixer.mixer.port import Mixer
 from remixer.observability.metrics import RuntimeMetrics
 from remixer.runtime.engine import Engine
 from remixer.runtime.guard import Guard
 from remixer.runtime.handlers import HandlerBuilder
 from remixer.runtime.reload import Reloader
 from remixer.server.background import BackgroundWork
+from remixer.server.cache_admin import CacheAdmin
+from remixer.server.cache_recording import CacheRecording
 from remixer.server.configuration import Configuration
 from remixer.server.installed import installed_resolver
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service
@@ -81,7 +84,9 @@ class RemixerServer:
         )
         self.engine = Engine(guard=guard, metrics=self.metrics)
         self._background = BackgroundWork()
-        self.mixer = self._cached(self.engine)
+        self._recording = self._recording_of(settings)
+        self._cache = self._cached(self.engine)
+        self.mixer = self._cache or self.engine
         self._grpc_addresses: tuple[str, ...] = ()
         self._http_addresses: dict[str, str] = {}
         self._started = asyncio.Event()
@@ -134,6 +139,8 @@ class RemixerServer:
         http = AioHttpClient()
         yield Part("tasks", on_run=home.run)
         yield Part("background", on_run=self._background.run)
+        if self._recording is not None:
+            yield self._recording
         yield Part("http client", on_start=http.start, on_close=http.aclose)
         yield self._http_part(
             "monitoring",
@@ -159,10 +166,16 @@ class RemixerServer:
         )
         yield self._grpc_part()
 
-    def _cached(self, engine: Engine) -> Mixer:
-        """`engine`, with a memory of its verdicts if that is wanted."""
+    def _recording_of(self, settings: Settings) -> CacheRecording | None:
+        if settings.cache_record is None or settings.cache is Switch.OFF:
+            return None
+        file = Path(settings.cache_record)
+        return CacheRecording(file, most_bytes=settings.cache_record_bytes, clock=self._clock)
+
+    def _cached(self, engine: Engine) -> CachedMixer | None:
+        """`engine` with a memory of its verdicts, if that is wanted."""
         if self._settings.cache is Switch.OFF:
-            return engine
+            return None
         cached = CachedMixer(
             engine,
             settings=self._settings.cache_settings(),
@@ -170,6 +183,7 @@ class RemixerServer:
             clock=self._clock,
             random=Random(),  # noqa: S311 - spreads expiry, guards nothing
             background=self._background,
+            trace=self._recording,
         )
         self.metrics.watch_cache(cached)
         return cached
@@ -215,11 +229,17 @@ class RemixerServer:
                 self.mixer, vocabulary=self._vocabulary, forwarded=self._forwarded_reader()
             ),
             *access_log_methods(self.mixer, vocabulary=self._vocabulary),
+            *self._admin_methods(),
         )
 
     def _forwarded_reader(self) -> ForwardedReader:
         trust = PeerTrust.of(self._settings.trust_forwarded_attributes_from)
         return ForwardedReader(trust=trust, observer=self.metrics)
+
+    def _admin_methods(self) -> tuple[Method, ...]:
+        admin = CacheAdmin(self._cache, vocabulary=self._vocabulary, clock=self._clock)
+        trust = PeerTrust.of(self._settings.admin_from)
+        return cache_admin_methods(admin, trust=trust, setting="--admin-from")
 
     def _vocabulary(self) -> Vocabulary:
         return self.engine.generation.snapshot.vocabulary

@@ -139,6 +139,11 @@ class Settings:
         (),
         about="Envoys whose clients' `x-istio-attributes` count; without it, nobody's.",
     )
+    admin_from: tuple[str, ...] = _setting(
+        forms.TRUSTED_PEERS,
+        ("127.0.0.0/8", "::1", "unix"),
+        about="Who may flush and look into the cache, over the gRPC port.",
+    )
     max_message_bytes: int = _setting(
         forms.whole_number(least=1, most=_MOST_MESSAGE_BYTES),
         1_048_576,
@@ -181,6 +186,16 @@ class Settings:
         forms.seconds(least=0.0, most=_LONGEST_CACHED_S),
         _CACHE_DEFAULTS.stale_for_s,
         about="How long past its end a verdict may stand in for a failure; 0s for never.",
+    )
+    cache_record: str | None = _setting(
+        forms.optional_path("a file that is written"),
+        None,
+        about="Record digests of checks there, for `remixer cache advise`.",
+    )
+    cache_record_bytes: int = _setting(
+        forms.whole_number(least=100_000, most=1 << 40),
+        64 << 20,
+        about="Most bytes of the recording; old checks give way to new ones.",
     )
     drain_grace_s: float = _setting(
         forms.seconds(least=0.0, most=_LONGEST_WAIT_S),

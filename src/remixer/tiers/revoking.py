@@ -1,19 +1,17 @@
 """Conditions that say which remembered verdicts to forget."""
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import cast
 
 from remixer.attributes.bag import PlainBag
-from remixer.attributes.values import Value, ValueType
+from remixer.attributes.values import PlainStringMap, Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.expr.compile import Expression, compile_expression
 from remixer.expr.errors import EvaluationError, ExpressionError
-from remixer.foundation.errors import RemixerError
-
-Matches: TypeAlias = Callable[[Mapping[str, Value]], bool]
+from remixer.tiers.shared_revocations import BadRevocationError, Matches
 
 
-class BadConditionError(RemixerError):
+class BadConditionError(BadRevocationError):
     """The text is no condition on attributes; `errors` has all that is wrong with it."""
 
     def __init__(self, text: str, errors: tuple[ExpressionError, ...]) -> None:
@@ -33,10 +31,17 @@ def matcher(text: str, vocabulary: Vocabulary) -> Matches:
         raise BadConditionError(text, compiled)
     evaluate = compiled.evaluate
 
-    def matches(told: Mapping[str, Value]) -> bool:
+    def matches(told: Mapping[str, object]) -> bool:
+        bag = PlainBag((name, _carried(value)) for name, value in told.items())
         try:
-            return evaluate(PlainBag(told)) is True
+            return evaluate(bag) is True
         except EvaluationError:
             return False
 
     return matches
+
+
+def _carried(value: object) -> Value:
+    if isinstance(value, Mapping) and not isinstance(value, PlainStringMap):
+        return PlainStringMap(value)
+    return cast("Value", value)
