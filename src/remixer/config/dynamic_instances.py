@@ -77,7 +77,7 @@ def resolve_dynamic_instance(
         location=resource.location,
         bindings=bindings,
     )
-    return config, SignedInstance(instance_type, values.texts)
+    return config, SignedInstance(instance_type, values.texts, semantics.value)
 
 
 def _builder(name: str, part: Part, used: Mapping[str, Expression]) -> Build:

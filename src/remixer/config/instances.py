@@ -64,7 +64,7 @@ def resolve_instance(resource: Resource, context: Context) -> ResolvedInstance |
         bindings=bound,
     )
     texts = {path: each.text for path, each in expressions.items()}
-    return ResolvedInstance(config, SignedInstance(instance_type, texts))
+    return ResolvedInstance(config, SignedInstance(instance_type, texts, semantics.value))
 
 
 @dataclass(frozen=True, slots=True)

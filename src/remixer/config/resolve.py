@@ -31,6 +31,7 @@ from remixer.config.problems import Problem
 from remixer.config.references import Directory
 from remixer.config.resource_index import ResourceIndex
 from remixer.config.resources import LoadedResources, Resource
+from remixer.config.rule_signature import rule_signature
 from remixer.config.rules import ActionDraft, RuleDraft, RuleReader, report_empty_rule
 from remixer.config.snapshot import ActionConfig, HandlerConfig, RuleConfig, Snapshot
 from remixer.config.useless_keys import warn_of_useless_keys
@@ -237,7 +238,7 @@ def _rule(
     if not actions and not draft.has_header_operations:
         report_empty_rule(plans.context.findings(draft.resource.name), draft.resource)
         return None
-    return RuleConfig(
+    rule = RuleConfig(
         name=draft.resource.name,
         namespace=draft.resource.key.namespace,
         match=draft.match,
@@ -247,6 +248,8 @@ def _rule(
         location=draft.resource.location,
         cache=plans.cache_of(draft),
     )
+    signature = rule_signature(rule, draft, semantics=plans.context.semantics)
+    return replace(rule, signature=signature)
 
 
 def _actions(

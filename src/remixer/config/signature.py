@@ -27,6 +27,8 @@ class SignedInstance:
 
     type: InstanceType
     texts: Mapping[str, str]
+    semantics: str = ""
+    """How the texts are read. Handlers do not see it, so it is not part of their signatures."""
 
 
 def handler_signature(adapter: str, params: object, instances: Iterable[SignedInstance]) -> bytes:

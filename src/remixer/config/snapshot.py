@@ -136,6 +136,8 @@ class RuleConfig:
     location: Location = field(default_factory=Location)
     cache: CachePolicyConfig | None = None
     """The rule's own."""
+    signature: bytes = b""
+    """Equal, in every process, only for rules that do the same; see `rule_signature`."""
 
 
 @dataclass(frozen=True, slots=True)
