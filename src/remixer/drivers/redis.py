@@ -296,6 +296,9 @@ class RedisClient:
             raise RedisUnavailableError(self._told(f"no answer within {limit_s:g} s")) from error
         except (errors.any, OSError, ValueError) as error:
             raise RedisUnavailableError(self._told(_reason(error))) from error
+        except Exception as error:
+            # The library trips over answers that make no sense; which way, nobody can list.
+            raise RedisUnavailableError(self._told(f"{type(error).__name__}: {error}")) from error
 
     def _told(self, reason: str) -> str:
         return f"{self._settings.address}: {reason}"

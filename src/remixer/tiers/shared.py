@@ -11,7 +11,8 @@ rest, from a counter that lies beside the answer, and misses when nothing is lef
 once, whoever spends it. Unlimited answers need no counter.
 
 Renewal. Past `refresh_at` of its life an answer still answers, and one instance (who increments
-its counter first) makes it anew in the background.
+its counter first) makes it anew in the background. To a request that is itself a renewal, only an
+answer answers that is not past that point: another instance has renewed it already.
 
 Quotas are never shared: the verdict is, and the inner Mixer grants.
 """
@@ -123,7 +124,7 @@ class SharedMixer:
                 return quick
         place = self._places.place(signature)
         hit = await self._look_up(place, request)
-        if hit is None:
+        if hit is None or (request.is_renewal and self._is_due(hit)):
             self.counts.misses += 1
             return await self._ask(place, request)
         self.counts.hits += 1
@@ -170,9 +171,8 @@ class SharedMixer:
     async def _read_shapes(self, place: SharedPlace, *, ends_s: float) -> None:
         """At once the first time; else in the background, where there is one."""
         if place.is_known and self._background is not None:
-            # Nobody waits for it.
-            later_s = ends_s + self._settings.budget_s
-            place.is_reading = True
+            place.read_at_s = self._clock.monotonic_s()  # so that others do not begin, too
+            later_s = ends_s + self._settings.budget_s  # nobody waits for it
             self._background(self._places.read(place, ends_s=later_s), name="read shared shapes")
         else:
             await self._places.read(place, ends_s=ends_s)
@@ -236,6 +236,7 @@ class SharedMixer:
             quotas=await self._inner.grant(request) if needs_quotas else {},
             decisions=answer.decisions,
             provenance=Provenance.SHARED,
+            hints=answer.hints,
         )
 
     # ------------------------------------------------------------ learning
@@ -253,9 +254,11 @@ class SharedMixer:
         age_ms = int(self._settings.max_age_s * 1_000)
         life_ms = min(outcome.valid_duration // _NS_PER_MS, age_ms)
         total = outcome.valid_use_count
-        own = total if total < 0 else -(-total // _OWN_SHARE)
-        is_shareable = outcome.provenance is Provenance.COMPUTED and life_ms > 0 and total
-        if not is_shareable or own == total >= 0 or self._cache.is_resting:
+        own = UNLIMITED if total < 0 else -(-total // _OWN_SHARE)
+        is_for_others = total < 0 or own < total
+        if not is_for_others or life_ms <= 0 or not _may_be_shared(outcome):
+            return outcome
+        if self._cache.is_resting:
             return outcome
         shape = self._places.shape(place, outcome.references)
         key = None if shape is None else shape.key_of(request.bag)
@@ -285,16 +288,23 @@ class SharedMixer:
     # ------------------------------------------------------------ renewal
 
     def _renew_if_due(self, place: SharedPlace, hit: _Hit, request: CheckRequest) -> None:
-        life_ms = hit.stored.ends_ms - hit.stored.made_ms
         if (
-            hit.left_ms > life_ms * (1.0 - self._settings.refresh_at)
+            not self._is_due(hit)
             or self._background is None
             or self._renewals >= self._settings.max_refreshes
         ):
             return
         self._renewals += 1
-        plain = replace(request, quotas={}, deduplication_id="", deadline=None)
+        plain = CheckRequest(bag=request.bag, is_renewal=True)
         self._background(self._renew(place, hit, plain), name="renew a shared answer")
+
+    def _is_due(self, hit: _Hit) -> bool:
+        """Whether the answer is near its end."""
+        hints = hit.stored.answer.hints
+        refresh_at = None if hints is None else hints.refresh_at
+        part = self._settings.refresh_at if refresh_at is None else refresh_at
+        life_ms = hit.stored.ends_ms - hit.stored.made_ms
+        return hit.left_ms <= life_ms * (1.0 - part)
 
     async def _renew(self, place: SharedPlace, hit: _Hit, request: CheckRequest) -> None:
         try:
@@ -310,6 +320,11 @@ class SharedMixer:
 
     def _now_ms(self) -> int:
         return self._clock.unix_ns() // _NS_PER_MS
+
+
+def _may_be_shared(outcome: CheckOutcome) -> bool:
+    is_allowed = outcome.hints is None or outcome.hints.is_shared
+    return is_allowed and outcome.provenance is Provenance.COMPUTED
 
 
 def _counter_of(key: bytes, purpose: bytes, stored: StoredAnswer) -> bytes:

@@ -41,6 +41,12 @@ class SharedCache:
             for lane in self._lanes:
                 group.create_task(lane.start())
 
+    async def watch(self) -> None:
+        """Bring servers back after their rests, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for lane in self._lanes:
+                group.create_task(lane.watch())
+
     async def aclose(self) -> None:
         async with asyncio.TaskGroup() as group:
             for lane in self._lanes:

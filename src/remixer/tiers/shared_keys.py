@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, cast
 
 from remixer.attributes.bag import SCALARS, Bag, Condition, Reference
-from remixer.attributes.values import Duration, StringMap, Timestamp, Value
+from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp, Value
 from remixer.tiers.shared_bytes import ByteReader, ByteWriter, MalformedError
 from remixer.tiers.shared_seal import FORMAT
 
@@ -36,11 +36,12 @@ _MOST_REFERENCES: Final = 10_000
 
 
 class _Step(NamedTuple):
-    """What to read of one attribute; `keys` of a map, with whether each was absent."""
+    """What to read of one attribute."""
 
     name: str
-    is_absent: bool
-    keys: tuple[tuple[str, bool], ...]
+    is_absent: bool = False
+    keys: tuple[tuple[str, bool], ...] | None = None
+    """Of a string map, with whether each was absent; None: the attribute as a whole."""
 
 
 class SharedShape:
@@ -65,7 +66,7 @@ class SharedShape:
                 return None
             if value is None:
                 continue
-            if not keys:
+            if keys is None:
                 _append(parts, value)
             elif value.__class__ in SCALARS or not _append_entries(
                 parts, cast("StringMap", value), keys
@@ -75,9 +76,9 @@ class SharedShape:
         digest.update(b"".join(parts))
         return self._prefix + _text(digest.digest())
 
-    def values_of(self, bag: Bag) -> Mapping[str, object]:
-        """What a key of this bag was made of: by name, string maps as dicts of what is read."""
-        values: dict[str, object] = {}
+    def values_of(self, bag: Bag) -> Mapping[str, Value]:
+        """What a key of this bag was made of; of string maps what is read of them."""
+        values: dict[str, Value] = {}
         for name, is_absent, keys in self._steps:
             value = bag[name]
             if is_absent or value is None:
@@ -86,10 +87,9 @@ class SharedShape:
                 values[name] = value
                 continue
             entries = cast("StringMap", value)
-            present = [each for each, is_missing in keys if not is_missing]
-            values[name] = (
-                {each: entries[each] for each in present} if keys else dict(entries.whole())
-            )
+            whole = entries.whole()
+            read = whole if keys is None else [each for each, _ in keys if each in whole]
+            values[name] = PlainStringMap({each: whole[each] for each in read})
         return values
 
 
@@ -156,19 +156,21 @@ def _decoded(encoded: bytes) -> frozenset[Reference]:
 
 def _steps(references: Iterable[Reference]) -> Iterable[_Step]:
     """One per attribute, by name; a map that was read as a whole needs no single keys."""
-    absent: set[str] = set()
-    whole: set[str] = set()
+    met: dict[str, set[Condition]] = {}
     keys: dict[str, list[tuple[str, bool]]] = {}
     for name, key, condition in references:
-        if key is not None:
-            keys.setdefault(name, []).append((key, condition is Condition.ABSENCE))
-        elif condition is Condition.ABSENCE:
-            absent.add(name)
+        if key is None:
+            met.setdefault(name, set()).add(condition)
         else:
-            whole.add(name)
-    for name in sorted(absent | whole | keys.keys()):
-        is_read_in_part = name not in absent and name not in whole
-        yield _Step(name, name in absent, tuple(sorted(keys[name])) if is_read_in_part else ())
+            keys.setdefault(name, []).append((key, condition is Condition.ABSENCE))
+    for name in sorted(met.keys() | keys.keys()):
+        conditions = met.get(name, set())
+        if Condition.ABSENCE in conditions:
+            yield _Step(name, is_absent=True)
+        elif Condition.EXACT in conditions:
+            yield _Step(name)
+        else:
+            yield _Step(name, keys=tuple(sorted(keys.get(name, ()))))
 
 
 def _append(parts: list[bytes], value: Value) -> None:

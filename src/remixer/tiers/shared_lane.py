@@ -40,8 +40,7 @@ class Lane:
         self.store = store
         self._settings = settings
         self._counts = counts
-        self._background = background
-        self._is_ended = False
+        self._is_resting = asyncio.Event()
         self.breaker = Breaker(on_open=self._rest)
         self.reads: Rounds[bytes, bytes | None] = Rounds(
             store.get_many,
@@ -78,8 +77,16 @@ class Lane:
         else:
             self._rest()
 
+    async def watch(self) -> None:
+        """Bring it back after each rest, until cancelled."""
+        while True:
+            await self._is_resting.wait()
+            await self._probe()
+            self._is_resting.clear()
+            self.breaker.close()
+            _log.info("shared_cache_is_back", server=str(self.store))
+
     async def aclose(self) -> None:
-        self._is_ended = True
         await self.writes.flush()
         self.breaker.is_open = True
         self.reads.give_up()
@@ -91,17 +98,15 @@ class Lane:
         self.reads.give_up()
         self.additions.give_up()
         _log.warning("shared_cache_rests", server=str(self.store))
-        self._background(self._probe(), name="probe the shared cache")
+        self._is_resting.set()
 
     async def _probe(self) -> None:
+        """Until it is well."""
         rest_s = _FIRST_REST_S
-        while not self._is_ended:
-            await asyncio.sleep(rest_s)
-            if await self._is_well():
-                self.breaker.close()
-                _log.info("shared_cache_is_back", server=str(self.store))
-                return
+        await asyncio.sleep(rest_s)
+        while not await self._is_well():
             rest_s = min(2 * rest_s, _LONGEST_REST_S)
+            await asyncio.sleep(rest_s)
 
     async def _is_well(self) -> bool:
         """Whether it answers in time, after as many connections were made as checks use."""

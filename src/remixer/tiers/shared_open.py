@@ -79,8 +79,9 @@ class SharedTier:
         )
 
     async def start(self) -> None:
-        """Read the secrets, look for the servers. Raises `RemixerError` for what an operator must
-        repair; servers that are not there are none of that.
+        """Read the secrets, look for the servers.
+
+        Raises `RemixerError` for what an operator must repair; a server that is away is not that.
         """
         if self._secrets is not None:
             self._use(Seal(await self._secrets.read()))
@@ -89,8 +90,9 @@ class SharedTier:
             await self.revocations.look()
 
     async def run(self) -> None:
-        """Hear of revocations and of new secrets, until cancelled."""
+        """Look after servers, hear of revocations and of new secrets, until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self.cache.watch())
             group.create_task(self.revocations.run())
             if self._secrets is not None:
                 group.create_task(self._watch(self._secrets))

@@ -11,10 +11,11 @@ What cannot be understood, and what is known to exist and cannot be read, counts
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
+from remixer.attributes.values import Value
 from remixer.drivers.key_values import Addition, KeyValueError, Notices, Put
 from remixer.foundation.clock import Clock
 from remixer.foundation.log import event_log
@@ -22,8 +23,10 @@ from remixer.tiers.shared_bytes import ByteReader, ByteWriter, MalformedError
 from remixer.tiers.shared_cache import SharedCache
 from remixer.tiers.shared_seal import FORMAT, Kind, Refusal, RefusedError, Seal
 
-Matches: TypeAlias = Callable[[Mapping[str, object]], bool]
+Matches: TypeAlias = Callable[[Mapping[str, Value]], bool]
 """Whether an answer's known attributes match; never raises."""
+Taker: TypeAlias = Callable[[Matches | None], Awaitable[object]]
+"""Forgets what matches, or everything; `CachedMixer.revoke` is one."""
 
 MOST_REVOCATIONS: Final = 64
 """In force at once, by themselves. Beyond, the oldest counts for everything."""
@@ -53,8 +56,8 @@ class Revocation:
 class Revocations(Protocol):
     """Tells all instances, and hears from them."""
 
-    def subscribe(self, take: Callable[[Matches | None], object]) -> None:
-        """Call `take` for each revocation, our own included; None means everything."""
+    def subscribe(self, take: Taker) -> None:
+        """Await `take` at each revocation, our own included."""
         ...
 
     async def publish(self, text: str = "") -> None:
@@ -88,7 +91,7 @@ class SharedRevocations:
         self._clock = clock
         self._compile = compile_text
         self._notices = notices
-        self._takers: list[Callable[[Matches | None], object]] = []
+        self._takers: list[Taker] = []
         self._in_force: list[_InForce] = []
         self._seen: int | None = None
         self._missing: dict[int, int] = {}
@@ -99,7 +102,7 @@ class SharedRevocations:
 
     # ------------------------------------------------------------ the port
 
-    def subscribe(self, take: Callable[[Matches | None], object]) -> None:
+    def subscribe(self, take: Taker) -> None:
         self._takers.append(take)
 
     async def publish(self, text: str = "") -> None:
@@ -107,7 +110,7 @@ class SharedRevocations:
             message = f"the condition has more than {_MOST_TEXT_BYTES} bytes"
             raise BadRevocationError(message)
         revocation = Revocation(self._clock.unix_ns() // 1_000_000, text)
-        self._apply(revocation, self._compile(text) if text else None)
+        await self._apply(revocation, self._compile(text) if text else None)
         addition = Addition(_COUNTER, 1, _COUNTER_LIFE_MS)
         (number,) = await self._cache.store_of(_COUNTER).add_many((addition,))
         self._own.add(number)
@@ -119,7 +122,7 @@ class SharedRevocations:
 
     # ------------------------------------------------------------ the judge
 
-    def is_revoked(self, made_ms: int, values: Callable[[], Mapping[str, object]]) -> bool:
+    def is_revoked(self, made_ms: int, values: Callable[[], Mapping[str, Value]]) -> bool:
         """Whether an answer that was asked for at `made_ms` counts no more.
 
         `values`: of the attributes that it depended on; called only if they matter.
@@ -170,7 +173,7 @@ class SharedRevocations:
         if newest - seen > MOST_REVOCATIONS:
             seen = newest - MOST_REVOCATIONS
             if not is_first:  # more than can be told apart
-                self._apply(Revocation(self._clock.unix_ns() // 1_000_000), None)
+                await self._apply(Revocation(self._clock.unix_ns() // 1_000_000), None)
         self._seen = newest
         wanted = [each for each in range(seen + 1, newest + 1) if each not in self._own]
         self._own = {each for each in self._own if each > newest}
@@ -188,7 +191,7 @@ class SharedRevocations:
             if self._missing[number] < _MOST_MISSED:
                 return
             if self._missing.pop(number) == _MOST_MISSED:
-                self._apply(Revocation(self._clock.unix_ns() // 1_000_000), None)
+                await self._apply(Revocation(self._clock.unix_ns() // 1_000_000), None)
             return
         del self._missing[number]
         revocation = self._opened(key, document)
@@ -198,7 +201,7 @@ class SharedRevocations:
                 matches = self._compile(revocation.text)
             except BadRevocationError as error:
                 _log.warning("revocation_not_understood", reason=str(error))
-        self._apply(revocation, matches)
+        await self._apply(revocation, matches)
 
     def _opened(self, key: bytes, document: bytes) -> Revocation:
         """The revocation; one of everything, now, if it cannot be believed."""
@@ -210,14 +213,14 @@ class SharedRevocations:
             self._cache.counts.refused[Refusal.MALFORMED] += 1
         return Revocation(self._clock.unix_ns() // 1_000_000)
 
-    def _apply(self, revocation: Revocation, matches: Matches | None) -> None:
+    async def _apply(self, revocation: Revocation, matches: Matches | None) -> None:
         self._in_force.append(_InForce(revocation.at_ms, matches))
         if len(self._in_force) > MOST_REVOCATIONS:
             oldest, second, *others = self._in_force
             merged = _InForce(max(oldest.at_ms, second.at_ms), None)
             self._in_force = [merged, *others]
         for take in self._takers:
-            take(matches)
+            await take(matches)
 
     def _forget(self) -> None:
         """What is older than any answer needs no revocation any more."""

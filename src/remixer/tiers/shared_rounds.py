@@ -107,11 +107,12 @@ class Rounds(Generic[Q, A]):
         begun = self._next
         if begun is not None and self._under_way < self._settings.max_rounds:
             self._next = None
-            self._under_way += 1
             self._background(self._ask(begun), name="ask the shared cache")
 
     async def _ask(self, begun: _Round[Q, A]) -> None:
         answers: Sequence[A] | None = None
+        # Counted here, because background work may be dropped.
+        self._under_way += 1
         try:
             answers = await self._send(begun.questions)
             if len(answers) != len(begun.questions):

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from remixer.foundation.status import OK, Status
 from remixer.mixer.outcome import (
+    CacheHints,
     CheckOutcome,
     Decision,
     HeaderOperation,
@@ -21,6 +22,7 @@ from remixer.mixer.outcome import (
 from remixer.tiers.shared_bytes import ByteReader, ByteWriter, MalformedError
 
 _TIMES: Final = struct.Struct(">QQq")
+_DOUBLE: Final = struct.Struct(">d")
 _MOST_REMEMBERED: Final = 1_000
 _MOST_OPERATIONS: Final = 10_000  # headers of a request are bounded far below
 _MOST_DECISIONS: Final = 10_000
@@ -33,6 +35,7 @@ class Answer(NamedTuple):
     status: Status
     directive: RouteDirective | None
     decisions: tuple[Decision, ...]
+    hints: CacheHints | None
 
 
 class StoredAnswer(NamedTuple):
@@ -64,6 +67,7 @@ class AnswerCodec:
             for text in decision[:3]:
                 writer.text(text)
             _write_status(writer, decision.status)
+        _write_hints(writer, outcome.hints)
         try:
             return _TIMES.pack(made_ms, ends_ms, uses) + writer.taken()
         except struct.error as error:
@@ -120,8 +124,34 @@ def _read_answer(encoded: bytes) -> Answer:
         Decision(reader.text(), reader.text(), reader.text(), _read_status(reader))
         for _ in range(reader.number(most=_MOST_DECISIONS))
     )
+    hints = _read_hints(reader)
     reader.end()
-    return Answer(status, directive, decisions)
+    return Answer(status, directive, decisions, hints)
+
+
+def _write_hints(writer: ByteWriter, hints: CacheHints | None) -> None:
+    """That an answer is shared need not be said."""
+    writer.number(hints is not None)
+    for value in () if hints is None else (hints.refresh_at, hints.stale_for_s):
+        writer.block(b"" if value is None else _DOUBLE.pack(value))
+
+
+def _read_hints(reader: ByteReader) -> CacheHints | None:
+    if not reader.number(most=1):
+        return None
+    return CacheHints(refresh_at=_read_double(reader), stale_for_s=_read_double(reader))
+
+
+def _read_double(reader: ByteReader) -> float | None:
+    block = reader.block()
+    if not block:
+        return None
+    if len(block) != _DOUBLE.size:
+        raise MalformedError
+    value: float = _DOUBLE.unpack(block)[0]
+    if not value >= 0.0:  # not a number, too
+        raise MalformedError
+    return value
 
 
 def _read_directive(reader: ByteReader) -> RouteDirective:
