@@ -24,6 +24,9 @@ class Provenance(IntEnum):
     """Remembered by a cache that several processes share."""
     STALE = 3
     """Remembered, past its end: it stands in for a failure."""
+    SUBSTITUTE = 4
+    """Computed, with something in place of an answer that failed: good for this request alone. It
+    does not take the place of what is remembered."""
 
 
 class HeaderOperationKind(IntEnum):

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from remixer.attributes.values import Duration
 from remixer.config.policy_settings import CachePolicyConfig
-from remixer.mixer.outcome import CacheHints, CheckOutcome
+from remixer.mixer.outcome import CacheHints, CheckOutcome, Provenance
 
 
 def limited(outcome: CheckOutcome, policies: Collection[CachePolicyConfig]) -> CheckOutcome:
@@ -26,9 +26,13 @@ def limited(outcome: CheckOutcome, policies: Collection[CachePolicyConfig]) -> C
     )
 
 
-def not_kept(outcome: CheckOutcome) -> CheckOutcome:
+def not_kept(
+    outcome: CheckOutcome, *, provenance: Provenance = Provenance.COMPUTED
+) -> CheckOutcome:
     """`outcome`, for one request alone."""
-    return replace(outcome, valid_duration=Duration(0), valid_use_count=0)
+    return replace(
+        outcome, valid_duration=Duration(0), valid_use_count=0, hints=None, provenance=provenance
+    )
 
 
 def _ages(outcome: CheckOutcome, policies: Iterable[CachePolicyConfig]) -> Iterable[Duration]:

@@ -1,7 +1,6 @@
 """The CHECK variety: conditions, instances, handlers, joint verdict, header operations."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Final, TypeAlias
 
 from remixer.attributes.bag import Bag, SuppliedBag, TrackedBag
@@ -75,7 +74,7 @@ async def check(
     directive = combined.directive
     if combined.status.is_ok:
         if last_good is not None and FailureStep.STALE in covered:
-            return not_kept(replace(last_good, provenance=Provenance.STALE))
+            return not_kept(last_good, provenance=Provenance.STALE)
         directive = _header_directive(route, bag, outputs)
     outcome = CheckOutcome(
         status=combined.status,
@@ -86,7 +85,7 @@ async def check(
         decisions=combined.decisions,
     )
     if covered:
-        return not_kept(outcome)
+        return not_kept(outcome, provenance=Provenance.SUBSTITUTE)
     return _limited(outcome, route, planned, bag) if route.has_cache_policies else outcome
 
 

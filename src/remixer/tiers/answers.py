@@ -15,7 +15,7 @@ from remixer.attributes.bag import Bag, Reference
 from remixer.attributes.values import Duration, Value
 from remixer.foundation.errors import PolicyError
 from remixer.foundation.status import Code
-from remixer.mixer.outcome import CheckOutcome, Provenance, RouteDirective
+from remixer.mixer.outcome import CacheHints, CheckOutcome, Provenance, RouteDirective
 from remixer.tiers.keys import Key, Shape, serial_of
 from remixer.tiers.memory import MemoryTable
 from remixer.tiers.settings import CacheSettings
@@ -40,16 +40,23 @@ _TROUBLE: Final = frozenset({Code.UNAVAILABLE, Code.INTERNAL})
 """Verdicts that report a failure. Source: the proxies' own cache does not believe them either."""
 
 
+_NO_HINTS: Final = CacheHints()
+
+
 class Verdict:
     """What was answered, and what follows from it; entries that agree share it."""
 
-    __slots__ = ("ahead_s", "life_s", "outcome", "told", "uses")
+    __slots__ = ("ahead_s", "life_s", "outcome", "stale_for_s", "told", "uses")
 
     def __init__(self, outcome: CheckOutcome, settings: CacheSettings) -> None:
         self.outcome = replace(outcome, quotas={}, provenance=Provenance.MEMORY)
         self.life_s = min(outcome.valid_duration / _NS_PER_S, settings.max_age_s)
-        self.ahead_s = self.life_s * (1.0 - settings.refresh_at)
+        hints = outcome.hints or _NO_HINTS
+        refresh_at = settings.refresh_at if hints.refresh_at is None else hints.refresh_at
+        self.ahead_s = self.life_s * (1.0 - refresh_at)
         """An entry with no more than this left is renewed."""
+        stale_for_s = hints.stale_for_s
+        self.stale_for_s = settings.stale_for_s if stale_for_s is None else stale_for_s
         self.uses = max(min(outcome.valid_use_count, _MOST_USES), _UNLIMITED)
         self.told: dict[tuple[int, int], CheckOutcome] = {}
         """As told to callers that keep it, by time and uses left: few, so that they recur."""
@@ -98,6 +105,7 @@ class Answers:
         self._epoch = 0
         self._serial = 0
         self._shared: dict[tuple[object, ...], Verdict] = {}
+        self._longest_stale_s = settings.stale_for_s
         self.uses_spent = 0
         """Of answers that may be used so many times; uses given to callers included."""
         self.shapes_replaced = 0
@@ -302,7 +310,7 @@ class Answers:
     def _sweep(self, *, now_s: float) -> None:
         """Forget places all of whose answers have ended: their stamps hold on to old rules."""
         self._swept_s = now_s
-        longest_s = self._settings.max_age_s + self._settings.stale_for_s
+        longest_s = self._settings.max_age_s + self._longest_stale_s
         for place in [*self._places.values()]:
             if now_s - place.learned_s > longest_s:
                 del self._places[place.name]
@@ -331,6 +339,7 @@ class Answers:
             outcome.references,
             directive,
             outcome.decisions,
+            outcome.hints,
         )
         verdict = self._shared.get(sameness)
         if verdict is not None:
@@ -339,13 +348,14 @@ class Answers:
             # Forgetting makes equal answers take memory twice, no more.
             self._shared.clear()
         verdict = self._shared[sameness] = Verdict(outcome, self._settings)
+        self._longest_stale_s = max(self._longest_stale_s, verdict.stale_for_s)
         return verdict, _VERDICT_BYTES + len(status.message) + _bytes_of(directive)
 
     def _note_stale(self, question: Question, slots: list[int], *, now_s: float) -> None:
         latest = max(slots, key=self._ends_s.__getitem__)
-        stale_for_s = self._settings.stale_for_s
-        if stale_for_s > 0 and now_s < self._ends_s[latest] + stale_for_s:
-            question.stale = self._verdict_at(latest)
+        verdict = self._verdict_at(latest)
+        if verdict.stale_for_s > 0 and now_s < self._ends_s[latest] + verdict.stale_for_s:
+            question.stale = verdict
             question.ended_s = self._ends_s[latest]
 
     def _verdict_at(self, slot: int) -> Verdict:

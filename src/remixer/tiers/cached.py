@@ -41,6 +41,9 @@ _LONGEST_RENEWAL_S: Final = 30.0
 """A renewal that is not over by then was dropped, or is as good as lost: another may begin."""
 _SLOTS_AT_ONCE: Final = 500  # a few milliseconds' worth of revoking
 
+_STANDS_IN: Final = frozenset({Provenance.STALE, Provenance.SUBSTITUTE})
+"""Answers of the inner Mixer that must not displace a good one."""
+
 _log: Final = event_log(__name__)
 
 _Quotas: TypeAlias = Mapping[str, QuotaOutcome]
@@ -130,8 +133,9 @@ class CachedMixer:
                 return self._hit(found, request, now_s=now_s)
             quotas = self._inner.grant_now(request)
             return None if quotas is None else self._hit(found, request, quotas, now_s=now_s)
+        asked = request if found.stale is None else replace(request, last_good=found.stale.outcome)
         try:
-            outcome = self._inner.check_now(request)
+            outcome = self._inner.check_now(asked)
         except PolicyError as error:
             self.counts.misses += 1
             return self._stand_in_now(found, request, error)
@@ -268,8 +272,11 @@ class CachedMixer:
         return left_s if question.stale is None else left_s * (1.0 - _STALE_RESERVE)
 
     def _in_time(self, question: Question, request: CheckRequest) -> CheckRequest:
-        """The request, with some time kept back for a stale answer if there is one."""
-        if question.stale is None or request.deadline is None:
+        """The request, with a stale answer if there is one, and some time kept back for it."""
+        if question.stale is None:
+            return request
+        request = replace(request, last_good=question.stale.outcome)
+        if request.deadline is None:
             return request
         left_s = request.deadline.remaining_s(now_s=self._clock.monotonic_s())
         earlier = Deadline(request.deadline.at_monotonic_s - left_s * _STALE_RESERVE)
@@ -279,6 +286,9 @@ class CachedMixer:
         self, outcome: CheckOutcome, question: Question, request: CheckRequest
     ) -> CheckOutcome:
         """What the asker gets; the rest of the uses stays here."""
+        if outcome.provenance in _STANDS_IN:
+            self.counts.stale += outcome.provenance is Provenance.STALE
+            return outcome
         answers = self.answers
         now_s = self._clock.monotonic_s()
         slot = answers.learn(request.bag, outcome, question, now_s=now_s)
