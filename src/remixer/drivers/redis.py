@@ -166,7 +166,6 @@ class RedisClient:
         self._errors = _Errors(
             refused=(exceptions.ResponseError, exceptions.AuthenticationError),
             unknown_script=exceptions.NoScriptError,
-            any=exceptions.RedisError,
         )
         client, self._close = open_redis(self._settings)
         self._redis = cast("_Commands", client)
@@ -217,14 +216,16 @@ class RedisClient:
             raise RedisUnavailableError(self._told("the client is not started"))
         return self._redis.pubsub()
 
-    def told(self, error: Exception) -> RedisError | None:
-        """Our error for one of the library's or the system's; None for any other."""
+    def told(self, error: Exception) -> RedisError:
+        """Our error for what a method of `pub_sub` raised."""
+        return error if isinstance(error, RedisError) else self._ours(error)
+
+    def _ours(self, error: Exception) -> RedisError:
+        reason = _reason(error)
         if self._errors is not None and isinstance(error, self._errors.refused):
-            return RedisAnswerError(self._told(_reason(error)))
-        kinds = (OSError, ValueError, TimeoutError)
-        if isinstance(error, kinds) or (self._errors and isinstance(error, self._errors.any)):
-            return RedisUnavailableError(self._told(_reason(error)))
-        return None
+            return RedisAnswerError(self._told(reason))
+        # The library trips over answers that make no sense; which way, nobody can list.
+        return RedisUnavailableError(self._told(reason))
 
     async def run_script(
         self, script: RedisScript, keys: Sequence[bytes], arguments: Sequence[RedisValue]
@@ -263,14 +264,14 @@ class RedisClient:
         return isinstance(place, RedisGroup) and place.grouping is Grouping.CLUSTER
 
     async def _bounded(self, exchange: Callable[[_Commands], Awaitable[T]]) -> T:
-        redis, errors = self._redis, self._errors
-        if redis is None or errors is None:
+        redis = self._redis
+        if redis is None:
             raise RedisUnavailableError(self._told("the client is not started"))
         if not self._rest.may_try():
             raise RedisUnavailableError(self._told("not asked: it was not there just now"))
         begun_s = self._clock.monotonic_s()
         try:
-            answer = await self._translated(exchange(redis), errors)
+            answer = await self._translated(exchange(redis))
         except RedisUnavailableError:
             self._rest.failed()
             raise
@@ -284,21 +285,18 @@ class RedisClient:
         self._rest.succeeded()
         return answer
 
-    async def _translated(self, exchange: Awaitable[T], errors: "_Errors") -> T:
+    async def _translated(self, exchange: Awaitable[T]) -> T:
         """Bounded in time, with errors of ours only."""
         limit_s = self._settings.connect_timeout_s + self._settings.command_timeout_s
         try:
             async with asyncio.timeout(limit_s):
                 return await exchange
-        except errors.refused as error:
-            raise RedisAnswerError(self._told(_reason(error))) from error
         except TimeoutError as error:
             raise RedisUnavailableError(self._told(f"no answer within {limit_s:g} s")) from error
-        except (errors.any, OSError, ValueError) as error:
-            raise RedisUnavailableError(self._told(_reason(error))) from error
+        except RedisError:
+            raise  # of a password file
         except Exception as error:
-            # The library trips over answers that make no sense; which way, nobody can list.
-            raise RedisUnavailableError(self._told(f"{type(error).__name__}: {error}")) from error
+            raise self._ours(error) from error
 
     def _told(self, reason: str) -> str:
         return f"{self._settings.address}: {reason}"
@@ -310,7 +308,6 @@ class _Errors:
 
     refused: tuple[type[Exception], ...]
     unknown_script: type[Exception]
-    any: type[Exception]
 
 
 def _reason(error: Exception) -> str:

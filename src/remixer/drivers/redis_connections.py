@@ -79,9 +79,13 @@ def _of_sentinels(settings: RedisSettings, group: RedisGroup) -> tuple[object, C
 
 def _of_cluster(settings: RedisSettings, group: RedisGroup) -> tuple[object, Close]:
     from redis.asyncio.cluster import ClusterNode, RedisCluster  # noqa: PLC0415 - an optional extra
+    from redis.asyncio.retry import Retry  # noqa: PLC0415 - an optional extra
+    from redis.backoff import NoBackoff  # noqa: PLC0415 - an optional extra
 
     options: dict[str, Any] = {
         **_times(settings),
+        # One more look at the layout after a failover; more would outlast the caller.
+        "retry": Retry(NoBackoff(), 1),
         **({"ssl": True, **_tls(group.like)} if group.like.is_tls else {}),
         **_credentials(group.like),
     }
@@ -89,8 +93,6 @@ def _of_cluster(settings: RedisSettings, group: RedisGroup) -> tuple[object, Clo
         startup_nodes=[ClusterNode(host, port) for host, port in group.members],
         # A part of the cluster is better than nothing: its keys are answered, others are misses.
         require_full_coverage=False,
-        # One more look at the layout after a failover; more would outlast the caller.
-        cluster_error_retry_attempts=1,
         max_connections=min(settings.pool_size, MOST_CONNECTIONS),
         protocol=2,
         driver_info=None,

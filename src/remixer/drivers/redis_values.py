@@ -9,7 +9,6 @@ from remixer.drivers.key_values import Addition, Put
 from remixer.drivers.redis import (
     RedisAnswerError,
     RedisClient,
-    RedisError,
     RedisPubSub,
     RedisScript,
     RedisSettings,
@@ -81,15 +80,11 @@ class RedisValues:
     async def listen(self, channel: str, on_notice: Callable[[], None]) -> None:
         while True:
             try:
+                await self._client.ping()  # a cluster's client must know the layout first
                 async with contextlib.aclosing(self._client.pub_sub()) as connection:
                     await _hear(connection, channel, on_notice)
-            except RedisError as error:
-                _log.info("notices_not_heard", reason=str(error))
-            except Exception as error:
-                told = self._client.told(error)
-                if told is None:
-                    raise
-                _log.info("notices_not_heard", reason=str(told))
+            except Exception as error:  # noqa: BLE001 - the library trips over nonsense, too
+                _log.info("notices_not_heard", reason=str(self._client.told(error)))
             await asyncio.sleep(_AGAIN_S)
 
     async def aclose(self) -> None:
