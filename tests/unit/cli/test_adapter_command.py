@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -101,12 +102,12 @@ def test_the_code_is_formatted_and_clean(tmp_path: Path, flavour: tuple[str, ...
     for name in NAMES:
         run("new", f"my_{name}", "--template", name, "--output", tmp_path, *flavour)
     ruff = [sys.executable, "-m", "ruff"]
-    for command in (
-        ["format", "--check", "--line-length", "100"],
-        ["check", "--select", "E4,F,I,B"],
+    for folder, command in product(
+        tmp_path.iterdir(), (["format", "--check"], ["check", "--select", "D2,D3,E,F,I,B"])
     ):
         done = subprocess.run(  # noqa: S603 - our own packages
-            [*ruff, *command, "--isolated", "--no-cache", tmp_path],
+            [*ruff, *command, "--line-length", "100", "--isolated", "--no-cache", "."],
+            cwd=folder,  # where its author works: what is a package of one's own follows from it
             capture_output=True,
             text=True,
             check=False,

@@ -19,6 +19,7 @@ from remixer.sdk.adapter import AdapterInfo, AnyAdapterInfo
 from remixer.templates.schema import Template, Variety
 
 ADDRESS: Final = "127.0.0.1:9070"
+_FIELDS_NAMED: Final = 3  # as many as fit
 _WIDTH: Final = 96
 _SDK: Final = "remixer.sdk"
 
@@ -140,8 +141,6 @@ def _renderer(blanks: Mapping[str, str]) -> Callable[[str], str]:
 
 def _blanks(scaffold: Scaffold) -> dict[str, str]:
     template = scaffold.template
-    fields = ", ".join(f"`{field.name}`" for field in template.message.fields[:3])
-    more = ", ..." if len(template.message.fields) > 3 else ""  # noqa: PLR2004 - as many as fit
     entry_point = _renderer({"package": scaffold.name})("entry_point.txt")
     return {
         "package": scaffold.name,
@@ -149,13 +148,22 @@ def _blanks(scaffold: Scaffold) -> dict[str, str]:
         "template": template.name,
         "carrier": template.message.carrier.__name__,
         "handler": f"{class_name(scaffold.name)}Handler",
-        "fields": f"the instance's {fields}{more}" if fields else "the instance's name alone",
+        "fields": _fields_in_words(template),
         "output": resources.first_text_output(template),
         "address": ADDRESS,
         "entry_point": entry_point if scaffold.in_process else "",
         "imports": _import_lines(template, _IMPORTS, _ALWAYS_IMPORTED),
         "try_it": _try_it(scaffold),
     }
+
+
+def _fields_in_words(template: Template) -> str:
+    """A sentence of a docstring, short enough for a line."""
+    names = [f"`{field.name}`" for field in template.message.fields]
+    if not names:
+        return "An instance has a `name` alone."
+    more = " and more" if len(names) > _FIELDS_NAMED else ""
+    return f"An instance has {', '.join(names[:_FIELDS_NAMED])}{more}."
 
 
 def _try_it(scaffold: Scaffold) -> str:
