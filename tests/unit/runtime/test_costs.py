@@ -87,3 +87,18 @@ async def test_generators_of_other_namespaces_cost_a_request_nothing(alone: int)
 
 async def test_the_count_notices_one_rule_more(alone: int) -> None:
     assert await measured(OWN + rule("s", action("h", "nothing"), match='user == "x"')) > alone
+
+
+async def test_policies_of_other_namespaces_cost_a_request_nothing(alone: int) -> None:
+    text = handler("h", namespace="bank") + instance("nothing", "checknothing", namespace="bank")
+    text += rule("r", action("h", "nothing"), namespace="bank")
+    for kind, spec in (("CachePolicy", "maxAge: 5s"), ("FailurePolicy", "onFailure: [open]")):
+        text += f"\nkind: {kind}\nmetadata: {{name: p, namespace: bank}}\n"
+        text += f"spec: {{handlers: [h], {spec}}}\n---\n"
+    assert await measured(OWN + text) == alone
+
+
+async def test_a_policy_for_failures_costs_a_request_that_succeeds_one_look(alone: int) -> None:
+    text = "\nkind: FailurePolicy\nmetadata: {name: p, namespace: shop}\n"
+    text += "spec: {handlers: [h], onFailure: [open], timeout: 1s}\n---\n"
+    assert await measured(OWN + text) - alone <= 8
