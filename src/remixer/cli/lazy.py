@@ -68,6 +68,12 @@ COMMANDS: Final[Mapping[str, LateImport]] = MappingProxyType(
             "remixer.cli.commands.validate", "validate", "Find faults in configuration files."
         ),
         "expr": LateImport("remixer.cli.commands.expr", "app", "Try expressions on attributes."),
+        "explain": LateImport(
+            "remixer.cli.commands.explain", "explain", "Tell what configuration files mean."
+        ),
+        "cache": LateImport(
+            "remixer.cli.commands.cache", "app", "Forget remembered verdicts, and tune the cache."
+        ),
         "adapter": LateImport(
             "remixer.cli.commands.adapter", "app", "Write, describe, serve and list adapters."
         ),

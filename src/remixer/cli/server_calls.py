@@ -78,7 +78,7 @@ async def _send_all(
                 response = await client.unary(path, request(number), timeout_s=plan.timeout_s)
             except RpcFailed as failure:
                 if on_failure is None:
-                    raise _no_answer(plan, failure) from failure
+                    raise no_answer(plan, failure) from failure
                 on_failure(failure)
             else:
                 on_answer(Answer(number, response, clock.monotonic_s() - started_s))
@@ -104,7 +104,8 @@ def _client(address: str) -> RpcClient:
         ) from error
 
 
-def _no_answer(plan: CallPlan, failure: RpcFailed) -> OperatorError:
+def no_answer(plan: CallPlan, failure: RpcFailed) -> OperatorError:
+    """What it means for an operator that a call got no answer."""
     match failure.code:
         case Code.UNAVAILABLE:
             return OperatorError(

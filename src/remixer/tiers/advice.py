@@ -22,6 +22,9 @@ from remixer.tiers.trace import TracedCheck, TracedShape
 TTL_CAPS_S: Final[tuple[float, ...]] = (1.0, 5.0, 15.0, 60.0, 300.0)
 _ENOUGH_KEYS: Final = 4_000
 """Of the sample. More would not move a point by one part in a hundred."""
+_FEWEST_KEYS: Final = 1_000
+_ENOUGH_CHECKS: Final = 40_000
+"""What keeps the whole at a few seconds."""
 _FEWEST_SLOTS: Final = 16
 """A copy of fewer entries does not behave like the whole."""
 _GOOD_ENOUGH: Final = 0.95
@@ -82,7 +85,7 @@ class Advice:
 def advise(checks: Sequence[TracedCheck], *, most_costs: int = 10) -> Advice:
     """Advice from checks in order of time."""
     keys = {check.digest for check in checks}
-    part = min(1.0, _ENOUGH_KEYS / len(keys)) if keys else 1.0
+    part = _part_of(len(keys), len(checks))
     taken = [check for check in checks if _position(check.digest) < part]
     sample = _Sample(taken, part, len(checks))
     sizes = tuple(_sizes(len(keys)))
@@ -97,6 +100,12 @@ def advise(checks: Sequence[TracedCheck], *, most_costs: int = 10) -> Advice:
         entries=_fewest(curves[0]),
         costs=tuple(_costs(checks))[:most_costs],
     )
+
+
+def _part_of(keys: int, checks: int) -> float:
+    """Of the keys: no more than is needed, and fewer, down to a bound, where checks are many."""
+    enough = min(1.0, _ENOUGH_KEYS / max(1, keys), _ENOUGH_CHECKS / max(1, checks))
+    return max(enough, min(1.0, _FEWEST_KEYS / max(1, keys)))
 
 
 def hits_with(
