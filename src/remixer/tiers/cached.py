@@ -44,6 +44,7 @@ _SLOTS_AT_ONCE: Final = 500  # a few milliseconds' worth of revoking
 _STANDS_IN: Final = frozenset({Provenance.STALE, Provenance.SUBSTITUTE})
 """Answers of the inner Mixer that must not displace a good one."""
 
+_FAILED_BEFORE: Final = "a stale answer stood in for a failure, for one who asks the same"
 _log: Final = event_log(__name__)
 
 _Quotas: TypeAlias = Mapping[str, QuotaOutcome]
@@ -244,7 +245,8 @@ class CachedMixer:
         try:
             outcome = await self._inner.check(self._in_time(question, request))
             outcome = self._learned_later(outcome, question, request)
-            _land(flight, None)
+            is_stale = outcome.provenance is Provenance.STALE
+            _land(flight, UnavailableError(_FAILED_BEFORE) if is_stale else None)
         except PolicyError as error:
             _land(flight, error)
             failure = error
