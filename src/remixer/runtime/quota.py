@@ -4,7 +4,7 @@ Each quota starts from a fresh view of the bag, so that its references are those
 preprocessing and its own reads, without the check's.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -34,11 +34,10 @@ QuotasAsked: TypeAlias = Mapping[str, QuotaArgs] | MatchingQuotas
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """An allocation that failed, and what to do about it."""
+    """An allocation that failed."""
 
     rule: str
     target: QuotaTarget
-    plan: FailurePlan[QuotaResult]
     call: Call[QuotaResult]
     failure: Failure
 
@@ -113,36 +112,9 @@ async def _ask(
     guard: Guard,
 ) -> QuotaOutcome:
     """First answer with an opinion; a failure, or what stands in for it, only if there is none."""
-    failures: list[str] = []
     asked: list[tuple[str, QuotaTarget]] = []
-    calls = list(_calls(targets, bag, request, asked, failures))
-    results = await guard.run_all(calls, deadline)
-    answers: list[QuotaOutcome] = []
-    for (rule, target), result in zip(asked, results, strict=True):
-        if isinstance(result, Failure):
-            failures.append(f"{target.handler.display_name}: {result.reason}")
-        elif result.is_default:
-            answers.append(_outcome(rule, target, result, bag))
-        else:
-            return _outcome(rule, target, result, bag)
-    if answers:
-        return answers[0]
-    for (rule, target), call, result in zip(asked, calls, results, strict=True):
-        if isinstance(result, Failure) and target.failure is not None:
-            failed = _Failed(rule, target, target.failure, call, result)
-            covered = await _cover(failed, bag, request, deadline, guard=guard)
-            if covered is not None:
-                return covered
-    return _not_answered(failures, bag)
-
-
-def _calls(
-    targets: Iterable[tuple[str, QuotaTarget]],
-    bag: TrackedBag,
-    request: QuotaRequest,
-    asked: list[tuple[str, QuotaTarget]],
-    failures: list[str],
-) -> Iterator[Call[QuotaResult]]:
+    calls: list[Call[QuotaResult]] = []
+    failures: list[str] = []
     for rule, target in targets:
         try:
             instance = target.instance.build(bag)
@@ -150,11 +122,44 @@ def _calls(
             failures.append(str(error))
             continue
         asked.append((rule, target))
-        yield Call(target.entry, (instance, request))
+        calls.append(Call(target.entry, (instance, request)))
+    results = await guard.run_all(calls, deadline)
+    answers: list[QuotaOutcome] = []
+    failed: list[_Failed] = []
+    for (rule, target), call, result in zip(asked, calls, results, strict=True):
+        if isinstance(result, Failure):
+            failures.append(f"{target.handler.display_name}: {result.reason}")
+            failed.append(_Failed(rule, target, call, result))
+        elif result.is_default:
+            answers.append(_outcome(rule, target, result, bag))
+        else:
+            return _outcome(rule, target, result, bag)
+    if answers:
+        return answers[0]
+    covered = await _first_covered(failed, bag, request, deadline, guard=guard)
+    return covered or _not_answered(failures, bag)
+
+
+async def _first_covered(
+    failed: Iterable[_Failed],
+    bag: TrackedBag,
+    request: QuotaRequest,
+    deadline: Deadline | None,
+    *,
+    guard: Guard,
+) -> QuotaOutcome | None:
+    for each in failed:
+        if each.target.failure is not None:
+            plan = each.target.failure
+            covered = await _cover(each, plan, bag, request, deadline, guard=guard)
+            if covered is not None:
+                return covered
+    return None
 
 
 async def _cover(
     failed: _Failed,
+    plan: FailurePlan[QuotaResult],
     bag: TrackedBag,
     request: QuotaRequest,
     deadline: Deadline | None,
@@ -162,13 +167,13 @@ async def _cover(
     guard: Guard,
 ) -> QuotaOutcome | None:
     """What stands in for a failed allocation. Grants are never old answers: that step is none."""
-    for step in failed.plan.steps:
+    for step in plan.steps:
         target, result = failed.target, None
         match step:
             case FailureStep.STALE:
                 continue
             case FailureStep.FALLBACK:
-                fallback = failed.plan.fallback
+                fallback = plan.fallback
                 if fallback is None:
                     continue
                 target = fallback
@@ -178,9 +183,9 @@ async def _cover(
             case FailureStep.OPEN:
                 result = QuotaResult(request.amount)
             case FailureStep.CLOSED:
-                result = QuotaResult(status=failed.plan.closed)
+                result = QuotaResult(status=plan.closed)
         if result is not None:
-            entry, policy = failed.call.entry, failed.plan.policy
+            entry, policy = failed.call.entry, plan.policy
             guard.covered(entry, failed.failure, policy=policy, step=step.value)
             return _outcome(failed.rule, target, result, bag)
     return None
