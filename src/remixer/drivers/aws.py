@@ -18,7 +18,7 @@ from remixer.foundation.errors import RemixerError
 
 T = TypeVar("T")
 
-INSTALL_HINT: Final = "pip install 'remixer[cloudwatch]'"
+INSTALL_HINT: Final = "Run pip install 'remixer[cloudwatch]'."
 _NS_PER_S: Final = 1_000_000_000
 _TOO_MANY_REQUESTS: Final = 429
 _SERVER_ERROR: Final = 500
@@ -109,7 +109,7 @@ async def open_cloudwatch(
     Raises `AwsError` if the package, or a region, is missing.
     """
     if not is_installed():
-        message = f"the package boto3 is not installed; {INSTALL_HINT}"
+        message = f"boto3 is not installed. {INSTALL_HINT}"
         raise AwsError(message)
     return await asyncio.to_thread(_open, region or None, endpoint_url or None, timeouts)
 

@@ -21,7 +21,7 @@ _VALUE_TYPES: Final = frozenset(
 def validate(params: Params, context: HandlerContext) -> Iterator[ParamProblem]:
     """The package, then metrics and logs against the instances that rules send here."""
     if not is_installed():
-        yield ParamProblem("", "needs the package boto3, which is not installed", INSTALL_HINT)
+        yield ParamProblem("", "boto3 is not installed", INSTALL_HINT)
     if params.endpoint_url and not _is_http_url(params.endpoint_url):
         message = f"`{params.endpoint_url}` is not a URL with http or https and a host"
         yield ParamProblem("endpoint_url", message)

@@ -60,7 +60,7 @@ def policy_problems(params: Params) -> Iterator[ParamProblem]:
     elif sum(map(len, params.policy)) > MOST_POLICY_BYTES:
         yield ParamProblem("policy", f"is longer than {MOST_POLICY_BYTES} characters")
     elif not rego.is_installed():
-        yield ParamProblem("policy", rego.MISSING_PACKAGE)
+        yield ParamProblem("policy", rego.MISSING_PACKAGE, rego.INSTALL_HINT)
     else:
         for fault in rego.parse_faults(params.policy):
             yield ParamProblem(f"policy[{fault.index}]", f"line {fault.line}: {fault.message}")

@@ -16,7 +16,8 @@ from remixer.adapters.opa.dialect import canonical_text, missing_calls, modernis
 from remixer.adapters.opa.documents import Json
 from remixer.adapters.opa.results import Decided, Failed, PolicyFaultError, Undecided
 
-MISSING_PACKAGE: Final = "the package regopy is missing: pip install 'remixer[opa]'"
+MISSING_PACKAGE: Final = "the Rego engine (regopy) is not installed"
+INSTALL_HINT: Final = "Run pip install 'remixer[opa]', or ask a server: `server_url`."
 _MOST_REASON_CHARACTERS: Final = 200
 _STATIC_FAULTS: Final = ("Function not found", "Recursion detected")
 
@@ -88,7 +89,8 @@ class CompiledPolicy:
 def _engine() -> ModuleType:
     """Loaded when first used: it is an optional extra of 14 MB."""
     if not is_installed():
-        raise PolicyFaultError(MISSING_PACKAGE)
+        message = f"{MISSING_PACKAGE}. {INSTALL_HINT}"
+        raise PolicyFaultError(message)
     return importlib.import_module("regopy")
 
 
