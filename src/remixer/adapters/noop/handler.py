@@ -48,7 +48,6 @@ async def _build(_params: Params, _context: HandlerContext, _environment: Enviro
     return Noop()
 
 
-# The original also takes `tracespan`, a template that does not exist here yet.
 INFO = AdapterInfo(
     name="noop",
     description="Allows every check, grants every quota, ignores every report.",
@@ -61,6 +60,7 @@ INFO = AdapterInfo(
             "metric",
             "quota",
             "reportnothing",
+            "tracespan",
         }
     ),
     defaults=Params(),
