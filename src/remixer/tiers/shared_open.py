@@ -84,7 +84,7 @@ class SharedTier:
         Raises `RemixerError` for what an operator must repair; a server that is away is not that.
         """
         if self._secrets is not None:
-            self._use(Seal(await self._secrets.read()))
+            self.use_seal(Seal(await self._secrets.read()))
         await self.cache.start()
         if not self.cache.is_resting:
             await self.revocations.look()
@@ -120,18 +120,19 @@ class SharedTier:
         self._mixers.append(mixer)
         return mixer
 
+    def use_seal(self, seal: Seal) -> None:
+        """Close and open with it from now on."""
+        self._seal = seal
+        self.revocations.seal = seal
+        for mixer in self._mixers:
+            mixer.use_seal(seal)
+
     async def _watch(self, secrets: SecretsFile) -> None:
         while True:
             await asyncio.sleep(self.cache.settings.poll_s)
             found = await secrets.changed()
             if found is not None:
-                self._use(Seal(found))
-
-    def _use(self, seal: Seal) -> None:
-        self._seal = seal
-        self.revocations.seal = seal
-        for mixer in self._mixers:
-            mixer.use_seal(seal)
+                self.use_seal(Seal(found))
 
 
 def open_shared_cache(
