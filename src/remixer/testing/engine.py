@@ -13,6 +13,7 @@ from remixer.adapters.remote import remote_adapter
 from remixer.config.resolve import resolve
 from remixer.config.resources import combine, parse_file
 from remixer.config.snapshot import Snapshot
+from remixer.drivers.http_client import HttpClient
 from remixer.foundation.clock import Clock
 from remixer.runtime.engine import Engine
 from remixer.runtime.guard import Guard
@@ -66,6 +67,7 @@ async def running_engine(
     clock: Clock | None = None,
     metrics: RuntimeMetrics | None = None,
     adapter_timeout_s: float = 1.0,
+    http: HttpClient | None = None,
 ) -> AsyncIterator[RunningEngine]:
     """An engine on `files`; everything is closed at the end of the block.
 
@@ -79,7 +81,7 @@ async def running_engine(
     async with asyncio.TaskGroup() as group:
         handlers = HandlerBuilder(
             clock=clock,
-            http=FakeHttpClient(),
+            http=http or FakeHttpClient(),
             scrape=scrape,
             group=group,
             guard=guard,
