@@ -1,9 +1,8 @@
 """`opa`: asks a Rego policy, one of the configuration's own or one of an OPA server.
 
 `params` tells what is wrong before anything runs, `documents` makes the policy's input, `handler`
-maps results to verdicts. `remote` asks a server over HTTP. `embedded` asks a child process, since
-the engine may crash or take its time: `worker` is what runs there, `rego` is the engine, and
-`dialect` brings policies of 2019 to what the engine understands.
+maps results to verdicts. `remote` asks a server over HTTP, `embedded` a child process: see
+`drivers.rego`.
 """
 
 from remixer.adapters.opa.handler import INFO, Opa

@@ -8,14 +8,12 @@ the original sent base64.
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 from remixer.attributes.values import Duration, Timestamp, Value
+from remixer.drivers.rego.results import Json
 from remixer.sdk import Authorization, stringify
 
 _NS_PER_S = 1_000_000_000
-
-Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
 
 def encode_input(instance: Authorization) -> bytes:

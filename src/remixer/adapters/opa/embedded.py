@@ -14,10 +14,11 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from remixer.adapters.opa.dialect import calls_functions
-from remixer.adapters.opa.results import Doubted, Evaluation, Failed, PolicyFaultError
-from remixer.adapters.opa.worker import decode_evaluation
+from remixer.adapters.opa.results import Doubted, Evaluation
 from remixer.drivers.child_process import ChildError, ChildProcess
+from remixer.drivers.rego.dialect import calls_functions
+from remixer.drivers.rego.results import Failed, PolicyFaultError
+from remixer.drivers.rego.worker import decode_evaluation
 
 START_TIMEOUT_S: Final = 10.0
 """Starting Python and compiling; a policy that takes longer is refused."""
@@ -36,7 +37,7 @@ class EmbeddedPolicy:
     def __init__(self, modules: Sequence[str], rule: str, *, timeout_s: float) -> None:
         greeting = json.dumps({"modules": list(modules), "rule": rule}).encode()
         self._child = ChildProcess(
-            (sys.executable, "-m", "remixer.adapters.opa.worker"),
+            (sys.executable, "-m", "remixer.drivers.rego.worker"),
             greeting=greeting,
             limit_bytes=_ANSWER_LIMIT_BYTES,
             start_timeout_s=START_TIMEOUT_S,

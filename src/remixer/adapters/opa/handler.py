@@ -7,15 +7,8 @@ from remixer.adapters.opa.documents import encode_input
 from remixer.adapters.opa.embedded import EmbeddedPolicy
 from remixer.adapters.opa.params import Params, policy_problems, validate
 from remixer.adapters.opa.remote import BearerToken, RemotePolicy
-from remixer.adapters.opa.results import (
-    Decided,
-    Doubted,
-    Evaluation,
-    Failed,
-    Policy,
-    PolicyFaultError,
-    Undecided,
-)
+from remixer.adapters.opa.results import Doubted, Evaluation, Policy
+from remixer.drivers.rego.results import Decided, Failed, PolicyFaultError, Undecided
 from remixer.foundation.clock import Clock
 from remixer.foundation.event_limit import EventLimit
 from remixer.foundation.log import event_log

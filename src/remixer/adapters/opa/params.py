@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from remixer.adapters.opa import rego
 from remixer.attributes.values import Duration
 from remixer.drivers.http_client import shown_url
+from remixer.drivers.rego import engine
 from remixer.foundation.durations import format_duration
 from remixer.sdk import HandlerContext, Int32, ParamProblem
 
@@ -59,10 +59,10 @@ def policy_problems(params: Params) -> Iterator[ParamProblem]:
         yield ParamProblem("policy", "is missing", "Give a Rego module, or `server_url`.")
     elif sum(map(len, params.policy)) > MOST_POLICY_BYTES:
         yield ParamProblem("policy", f"is longer than {MOST_POLICY_BYTES} characters")
-    elif not rego.is_installed():
-        yield ParamProblem("policy", rego.MISSING_PACKAGE, rego.INSTALL_HINT)
+    elif not engine.is_installed():
+        yield ParamProblem("policy", engine.MISSING_PACKAGE, engine.INSTALL_HINT)
     else:
-        for fault in rego.parse_faults(params.policy):
+        for fault in engine.parse_faults(params.policy):
             yield ParamProblem(f"policy[{fault.index}]", f"line {fault.line}: {fault.message}")
 
 

@@ -9,8 +9,9 @@ import json
 from pathlib import Path
 from typing import Final
 
-from remixer.adapters.opa.results import Decided, Evaluation, Failed, PolicyFaultError, Undecided
+from remixer.adapters.opa.results import Evaluation
 from remixer.drivers.http_client import HttpClient, HttpError, shown_url
+from remixer.drivers.rego.results import Decided, Failed, PolicyFaultError, Undecided
 from remixer.foundation.log import event_log
 
 TOKEN_POLL_S: Final = 10.0

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from remixer.adapters.opa import INFO, Opa, Params
-from remixer.adapters.opa.dialect import modernise
 from remixer.adapters.opa.documents import document_of, encode_input
 from remixer.adapters.opa.embedded import EmbeddedPolicy
 from remixer.adapters.opa.params import MOST_POLICY_BYTES
-from remixer.adapters.opa.results import Decided, Failed, PolicyFaultError, Undecided
 from remixer.attributes.values import Duration, PlainStringMap, Timestamp
+from remixer.drivers.rego.dialect import modernise
+from remixer.drivers.rego.results import Decided, Failed, PolicyFaultError, Undecided
 from remixer.sdk import Action, Authorization, CheckResult, Code, Int32, Status, Subject
 from remixer.testing.adapters import AdapterHarness, RejectedParamsError
 from remixer.testing.clock import in_virtual_time

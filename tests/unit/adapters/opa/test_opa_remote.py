@@ -9,9 +9,9 @@ from aiohttp import web
 
 from remixer.adapters.opa import INFO, Params
 from remixer.adapters.opa.remote import RemotePolicy
-from remixer.adapters.opa.results import Decided, Failed, PolicyFaultError, Undecided
 from remixer.attributes.values import Duration
 from remixer.drivers.http import AioHttpClient
+from remixer.drivers.rego.results import Decided, Failed, PolicyFaultError, Undecided
 from remixer.sdk import Action, Authorization, CheckResult, Code, Subject
 from remixer.testing.adapters import AdapterHarness
 from remixer.testing.clock import in_virtual_time

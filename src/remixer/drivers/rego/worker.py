@@ -1,4 +1,4 @@
-"""The child process that holds the engine: `python -m remixer.adapters.opa.worker`.
+"""The child process that holds the engine: `python -m remixer.drivers.rego.worker`.
 
 The first frame is `{"modules": [...], "rule": "data.a.b"}`; an empty answer means: compiled, any
 other is why not. Each further frame is an input document; the answer is `true`, `false`,
@@ -9,13 +9,10 @@ import json
 import os
 import struct
 import sys
-from typing import BinaryIO, Final, TypeAlias, assert_never
+from typing import BinaryIO, Final, assert_never
 
-from remixer.adapters.opa.rego import CompiledPolicy
-from remixer.adapters.opa.results import Decided, Failed, PolicyFaultError, Undecided
-
-# What the engine itself can come to.
-Judgement: TypeAlias = Decided | Undecided | Failed
+from remixer.drivers.rego.engine import CompiledPolicy
+from remixer.drivers.rego.results import Decided, Failed, Judgement, PolicyFaultError, Undecided
 
 _LENGTH: Final = struct.Struct(">I")
 

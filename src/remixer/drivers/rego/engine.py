@@ -1,4 +1,4 @@
-"""The embedded engine: `regopy` (rego-cpp). The only module that knows it.
+"""`regopy` (rego-cpp). The only module that knows it.
 
 Facts of 1.5.2: modules with and without `if` are read. A value is asked for by binding it; a bare
 `data.a.b` is no result when it is false. Text is taken as the inside of a JSON string. Some
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 
-from remixer.adapters.opa.dialect import canonical_text, missing_calls, modernise
-from remixer.adapters.opa.documents import Json
-from remixer.adapters.opa.results import Decided, Failed, PolicyFaultError, Undecided
+from remixer.drivers.rego.dialect import canonical_text, missing_calls, modernise
+from remixer.drivers.rego.results import Decided, Failed, Json, PolicyFaultError, Undecided
 
 MISSING_PACKAGE: Final = "the Rego engine (regopy) is not installed"
 INSTALL_HINT: Final = "Run pip install 'remixer[opa]', or ask a server: `server_url`."
