@@ -6,7 +6,7 @@ in one round trip. What is found is opened, judged (clock, revocations, uses), a
 not goes to the inner Mixer, and is written behind. All questions of one check together have
 `budget_s`. While the cache rests, checks go straight through.
 
-Uses. The first quarter of an answer's uses goes to who made it; each reader takes an eighth of the
+Uses. The first quarter of an answer's uses goes to who made it; each reader takes a part of the
 rest, from a counter that lies beside the answer, and misses when nothing is left. So a use is spent
 once, whoever spends it. Unlimited answers need no counter.
 
@@ -26,6 +26,7 @@ from remixer.attributes.bag import Bag
 from remixer.attributes.values import Duration
 from remixer.drivers.key_values import Addition, Put
 from remixer.foundation.clock import Clock
+from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import PolicyError
 from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome, ReportOutcome
 from remixer.mixer.port import Mixer
@@ -33,7 +34,6 @@ from remixer.mixer.request import CheckRequest
 from remixer.tiers.background import Background
 from remixer.tiers.shared_bytes import MalformedError
 from remixer.tiers.shared_cache import SharedCache
-from remixer.tiers.shared_counts import SharedCounts
 from remixer.tiers.shared_keys import SharedShape
 from remixer.tiers.shared_places import SharedPlace, SharedPlaces
 from remixer.tiers.shared_revocations import SharedRevocations
@@ -41,9 +41,10 @@ from remixer.tiers.shared_seal import Kind, Refusal, RefusedError, Seal
 from remixer.tiers.shared_values import UNLIMITED, AnswerCodec, StoredAnswer
 
 _NS_PER_MS: Final = 1_000_000
+_MS_PER_S: Final = 1_000
 _OWN_SHARE: Final = 4
 """Who made an answer gets one part in so many of its uses."""
-_READERS: Final = 8
+_READERS: Final = 32
 """A reader takes one part in so many of the rest."""
 _LEAST_BUDGET: Final = 0.25
 """Who has less than this part of the budget left does not ask any more."""
@@ -97,10 +98,9 @@ class SharedMixer:
         self._codec = AnswerCodec()
         self._places = SharedPlaces(cache, clock=clock, seal=seal)
         self._renewals = 0
-
-    @property
-    def counts(self) -> SharedCounts:
-        return self._cache.counts
+        self._skew_ms = int(self._settings.max_skew_s * _MS_PER_S)
+        self._age_ms = int(self._settings.max_age_s * _MS_PER_S)
+        self.counts = cache.counts
 
     def use_seal(self, seal: Seal) -> None:
         """Close and open with it from now on."""
@@ -129,7 +129,10 @@ class SharedMixer:
             return await self._ask(place, request)
         self.counts.hits += 1
         self._renew_if_due(place, hit, request)
-        return await self._told(hit, request)
+        outcome = self._told(hit)
+        if not request.quotas or not outcome.status.is_ok:
+            return outcome
+        return replace(outcome, quotas=await self._inner.grant(request))
 
     def grant_now(self, request: CheckRequest) -> Mapping[str, QuotaOutcome] | None:
         return self._inner.grant_now(request)
@@ -149,23 +152,24 @@ class SharedMixer:
         return self._policies.signature_of(request.bag)
 
     async def _look_up(self, place: SharedPlace, request: CheckRequest) -> _Hit | None:
-        if self._is_in_a_hurry(request):
+        if request.deadline is not None and self._is_in_a_hurry(request.deadline):
             return None
         ends_s = asyncio.get_running_loop().time() + self._settings.budget_s
         if self._places.is_due(place):
             await self._read_shapes(place, ends_s=ends_s)
-        asked = list(place.keys_of(request.bag))
-        if not asked or not self._has_time(ends_s):
+            if not self._has_time(ends_s):
+                return None
+        shapes, keys = place.keys_of(request.bag)
+        if not keys:
             return None
-        documents = await self._cache.get([key for _, key in asked], ends_s=ends_s)
-        for (shape, key), document in zip(asked, documents, strict=True):
+        documents = await self._cache.get(keys, ends_s=ends_s)
+        for shape, key, document in zip(shapes, keys, documents, strict=False):
             if document is not None:
-                try:
-                    return await self._judged(shape, key, document, request.bag, ends_s=ends_s)
-                except RefusedError as error:
-                    self.counts.refused[error.cause] += 1
-                except MalformedError:
-                    self.counts.refused[Refusal.MALFORMED] += 1
+                hit = self._judged(shape, key, document, request.bag)
+                if hit is not None and hit.stored.uses >= 0:
+                    hit = await self._with_uses(hit, ends_s=ends_s)
+                if hit is not None:
+                    return hit
         return None
 
     async def _read_shapes(self, place: SharedPlace, *, ends_s: float) -> None:
@@ -177,63 +181,69 @@ class SharedMixer:
         else:
             await self._places.read(place, ends_s=ends_s)
 
-    def _is_in_a_hurry(self, request: CheckRequest) -> bool:
+    def _is_in_a_hurry(self, deadline: Deadline) -> bool:
         """Whether asking the shared cache might take all the time that there is."""
-        if request.deadline is None:
-            return False
-        now_s = self._clock.monotonic_s()
-        return request.deadline.remaining_s(now_s=now_s) <= self._settings.budget_s
+        left_s = deadline.remaining_s(now_s=self._clock.monotonic_s())
+        return left_s <= self._settings.budget_s
 
     def _has_time(self, ends_s: float) -> bool:
         left_s = ends_s - asyncio.get_running_loop().time()
         return left_s >= self._settings.budget_s * _LEAST_BUDGET
 
-    async def _judged(
-        self, shape: SharedShape, key: bytes, document: bytes, bag: Bag, *, ends_s: float
-    ) -> _Hit:
-        """What the document holds, if it may be used. Raises `RefusedError`, `MalformedError`."""
-        stored = self._codec.decode(self._places.seal.open(Kind.ANSWER, key, document))
+    def _judged(self, shape: SharedShape, key: bytes, document: bytes, bag: Bag) -> _Hit | None:
+        """What the document holds, if it may be used. Its uses are not taken yet."""
+        try:
+            stored = self._codec.decode(self._places.seal.open(Kind.ANSWER, key, document))
+            left_ms = self._left_ms(stored)
+            revocations = self._revocations
+            if (
+                revocations is not None
+                and revocations.are_in_force
+                and revocations.is_revoked(stored.made_ms, lambda: shape.values_of(bag))
+            ):
+                raise RefusedError(Refusal.REVOKED)
+        except RefusedError as error:
+            self.counts.refused[error.cause] += 1
+        except MalformedError:
+            self.counts.refused[Refusal.MALFORMED] += 1
+        else:
+            return _Hit(shape, key, stored, UNLIMITED, left_ms)
+        return None
+
+    def _left_ms(self, stored: StoredAnswer) -> int:
+        """How long the answer is good for. Raises `RefusedError`."""
         now_ms = self._now_ms()
-        if stored.made_ms > now_ms + self._settings.max_skew_s * 1_000:
+        if stored.made_ms > now_ms + self._skew_ms:
             raise RefusedError(Refusal.SKEWED)
         # A clock that is behind must not make an answer live longer than it was to.
-        left_ms = min(stored.ends_ms - now_ms, stored.ends_ms - stored.made_ms)
-        left_ms = min(left_ms, int(self._settings.max_age_s * 1_000))
+        left_ms = min(stored.ends_ms - now_ms, stored.ends_ms - stored.made_ms, self._age_ms)
         if left_ms <= 0:
             raise RefusedError(Refusal.EXPIRED)
-        if self._revocations is not None and self._revocations.is_revoked(
-            stored.made_ms, lambda: shape.values_of(bag)
-        ):
-            raise RefusedError(Refusal.REVOKED)
-        uses = UNLIMITED
-        if stored.uses >= 0:
-            uses = await self._taken(key, stored, left_ms, ends_s=ends_s)
-        return _Hit(shape, key, stored, uses, left_ms)
+        return left_ms
 
-    async def _taken(self, key: bytes, stored: StoredAnswer, left_ms: int, *, ends_s: float) -> int:
-        """Uses for this reader, more than none. Raises `RefusedError`."""
-        wanted = max(1, stored.uses // _READERS)
+    async def _with_uses(self, hit: _Hit, *, ends_s: float) -> _Hit | None:
+        """The hit with uses for this reader; None if there are none, or nobody knows."""
+        pool = hit.stored.uses
+        wanted = max(1, pool // _READERS)
         total = None
         if self._has_time(ends_s):
-            addition = Addition(_counter_of(key, b"u", stored), wanted, left_ms + _GRACE_MS)
+            counter = _counter_of(hit.key, b"u", hit.stored)
+            addition = Addition(counter, wanted, hit.left_ms + _GRACE_MS)
             total = await self._cache.add(addition, ends_s=ends_s)
-        if total is None:
-            raise RefusedError(Refusal.SPENT)  # nobody knows, so it must be taken for spent
-        uses = min(wanted, stored.uses - (total - wanted))
-        if uses <= 0:
-            raise RefusedError(Refusal.SPENT)
-        return uses
+        uses = 0 if total is None else min(wanted, pool - total + wanted)
+        if uses > 0:
+            return hit._replace(uses=uses)
+        self.counts.refused[Refusal.SPENT] += 1
+        return None
 
-    async def _told(self, hit: _Hit, request: CheckRequest) -> CheckOutcome:
+    def _told(self, hit: _Hit) -> CheckOutcome:
         answer = hit.stored.answer
-        needs_quotas = bool(request.quotas) and answer.status.is_ok
         return CheckOutcome(
             status=answer.status,
             valid_duration=Duration(hit.left_ms * _NS_PER_MS),
             valid_use_count=hit.uses,
             references=hit.shape.references,
             directive=answer.directive,
-            quotas=await self._inner.grant(request) if needs_quotas else {},
             decisions=answer.decisions,
             provenance=Provenance.SHARED,
             hints=answer.hints,
@@ -251,8 +261,7 @@ class SharedMixer:
         self, place: SharedPlace, request: CheckRequest, outcome: CheckOutcome, *, made_ms: int
     ) -> CheckOutcome:
         """What this process gets; the rest of the uses is for all."""
-        age_ms = int(self._settings.max_age_s * 1_000)
-        life_ms = min(outcome.valid_duration // _NS_PER_MS, age_ms)
+        life_ms = min(outcome.valid_duration // _NS_PER_MS, self._age_ms)
         total = outcome.valid_use_count
         own = UNLIMITED if total < 0 else -(-total // _OWN_SHARE)
         is_for_others = total < 0 or own < total

@@ -10,8 +10,6 @@ from remixer.tiers.shared_counts import SharedCounts
 from remixer.tiers.shared_lane import Lane
 from remixer.tiers.shared_settings import SharedSettings
 
-_NOTHING: tuple[None] = (None,)
-
 
 class SharedCache:
     """Values and counters by key, spread over servers."""
@@ -30,6 +28,7 @@ class SharedCache:
             Lane(store, settings=settings, counts=self.counts, background=background)
             for store in stores.values()
         ]
+        self._only = self._lanes[0]
         self._ring = HashRing(list(stores)) if len(stores) > 1 else None
 
     async def start(self) -> None:
@@ -55,6 +54,8 @@ class SharedCache:
     @property
     def is_resting(self) -> bool:
         """Whether there is no server to ask at present."""
+        if self._ring is None:
+            return self._only.breaker.is_open
         return all(lane.breaker.is_open for lane in self._lanes)
 
     def store_of(self, key: bytes) -> KeyValues:
@@ -62,10 +63,14 @@ class SharedCache:
         return self._lane(key).store
 
     async def get(self, keys: Sequence[bytes], *, ends_s: float) -> Sequence[bytes | None]:
-        """The value of each key, None for a miss. `ends_s`: on the loop's clock."""
+        """The value of each key, None for a miss; or nothing at all.
+
+        `ends_s`: on the loop's clock.
+        """
         if self._ring is None:
-            answers = await self._get(self._lanes[0], keys, ends_s=ends_s)
-            return _NOTHING * len(keys) if answers is None else answers
+            only = self._only
+            asked_only = None if only.breaker.is_open else only.reads.ask(keys, ends_s=ends_s)
+            return (() if asked_only is None else await asked_only) or ()
         asked = [self._get(self._lane(key), (key,), ends_s=ends_s) for key in keys]
         found = await asyncio.gather(*asked)
         return [None if each is None else each[0] for each in found]

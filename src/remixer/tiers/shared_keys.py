@@ -32,22 +32,24 @@ _TYPE_TAGS: Final[Mapping[type, int]] = {
     Duration: 7,
 }
 _MAP_TAG: Final = 8
+_NUL: Final = "\0"
+_PLAIN: Final = b"\0"
+_TYPED: Final = b"\1"
 _MOST_REFERENCES: Final = 10_000
 
 
-class _Step(NamedTuple):
-    """What to read of one attribute."""
+class _Part(NamedTuple):
+    """What to read of one string map."""
 
     name: str
-    is_absent: bool = False
-    keys: tuple[tuple[str, bool], ...] | None = None
-    """Of a string map, with whether each was absent; None: the attribute as a whole."""
+    keys: tuple[tuple[str, bool], ...]
+    """With whether each was absent; without any: that it is a map, and nothing else."""
 
 
 class SharedShape:
     """What one kind of answer depended on, for one set of rules."""
 
-    __slots__ = ("_prefix", "_start", "_steps", "references")
+    __slots__ = ("_absent", "_parts", "_prefix", "_start", "_whole", "references")
 
     def __init__(self, references: frozenset[Reference], *, signature: bytes) -> None:
         self.references = references
@@ -55,41 +57,41 @@ class SharedShape:
         self._start = hashlib.blake2b(
             signature + _encoded(references), digest_size=_DIGEST_BYTES, person=b"remixer key"
         )
-        self._steps = tuple(_steps(references))
+        self._absent = _names(references, Condition.ABSENCE)
+        self._whole = _names(references, Condition.EXACT)
+        self._parts = tuple(_parts(references, without={*self._absent, *self._whole}))
 
     def key_of(self, bag: Bag) -> bytes | None:
         """The key of a request; None if no answer of this shape can be its answer."""
-        parts: list[bytes] = []
-        for name, is_absent, keys in self._steps:
-            value = bag[name]
-            if (value is None) is not is_absent:
+        for name in self._absent:
+            if bag[name] is not None:
                 return None
-            if value is None:
-                continue
-            if keys is None:
-                _append(parts, value)
-            elif value.__class__ in SCALARS or not _append_entries(
-                parts, cast("StringMap", value), keys
-            ):
+        values = [bag[name] for name in self._whole]
+        if None in values:
+            return None
+        for name, keys in self._parts:
+            entries = bag[name]
+            if entries is None or entries.__class__ in SCALARS:
+                return None
+            if not _read_entries(values, cast("StringMap", entries), keys):
                 return None
         digest = self._start.copy()
-        digest.update(b"".join(parts))
+        digest.update(_joined(cast("list[Value]", values)))
         return self._prefix + _text(digest.digest())
 
     def values_of(self, bag: Bag) -> Mapping[str, Value]:
         """What a key of this bag was made of; of string maps what is read of them."""
         values: dict[str, Value] = {}
-        for name, is_absent, keys in self._steps:
+        for name in self._whole:
             value = bag[name]
-            if is_absent or value is None:
-                continue
-            if value.__class__ in SCALARS:
-                values[name] = value
-                continue
-            entries = cast("StringMap", value)
-            whole = entries.whole()
-            read = whole if keys is None else [each for each, _ in keys if each in whole]
-            values[name] = PlainStringMap({each: whole[each] for each in read})
+            if value is not None:
+                is_scalar = value.__class__ in SCALARS
+                values[name] = (
+                    value if is_scalar else PlainStringMap(cast("StringMap", value).whole())
+                )
+        for name, keys in self._parts:
+            whole = cast("StringMap", bag[name]).whole()
+            values[name] = PlainStringMap({key: whole[key] for key, _ in keys if key in whole})
         return values
 
 
@@ -154,57 +156,73 @@ def _decoded(encoded: bytes) -> frozenset[Reference]:
     return frozenset(references)
 
 
-def _steps(references: Iterable[Reference]) -> Iterable[_Step]:
-    """One per attribute, by name; a map that was read as a whole needs no single keys."""
-    met: dict[str, set[Condition]] = {}
+def _names(references: Iterable[Reference], condition: Condition) -> tuple[str, ...]:
+    """Attributes that were met like that as a whole."""
+    return tuple(
+        sorted({name for name, key, met in references if key is None and met is condition})
+    )
+
+
+def _parts(references: Iterable[Reference], *, without: set[str]) -> Iterable[_Part]:
+    """String maps of which keys were read, or nothing but that they are there; by name."""
     keys: dict[str, list[tuple[str, bool]]] = {}
     for name, key, condition in references:
-        if key is None:
-            met.setdefault(name, set()).add(condition)
-        else:
-            keys.setdefault(name, []).append((key, condition is Condition.ABSENCE))
-    for name in sorted(met.keys() | keys.keys()):
-        conditions = met.get(name, set())
-        if Condition.ABSENCE in conditions:
-            yield _Step(name, is_absent=True)
-        elif Condition.EXACT in conditions:
-            yield _Step(name)
-        else:
-            yield _Step(name, keys=tuple(sorted(keys.get(name, ()))))
+        if name not in without:
+            of_map = keys.setdefault(name, [])
+            if key is not None:
+                of_map.append((key, condition is Condition.ABSENCE))
+    for name in sorted(keys):
+        yield _Part(name, tuple(sorted(keys[name])))
 
 
-def _append(parts: list[bytes], value: Value) -> None:
-    """A value with its type and length: no two values look alike, nor two rows of them."""
-    kind = value.__class__
-    tag = _TYPE_TAGS.get(kind, _MAP_TAG)
-    if isinstance(value, str):
-        encoded = value.encode("utf-8", "surrogatepass")
-    elif isinstance(value, float):
-        encoded = struct.pack(">d", value)
-    elif isinstance(value, int):
-        encoded = b"%d" % value
-    elif isinstance(value, bytes):
-        encoded = value
-    else:
-        writer = ByteWriter()
-        for name, entry in sorted(value.whole().items()):
-            writer.text(name)
-            writer.text(entry)
-        encoded = writer.taken()
-    parts.append(_LENGTH.pack(tag, len(encoded)))
-    parts.append(encoded)
-
-
-def _append_entries(
-    parts: list[bytes], entries: StringMap, keys: tuple[tuple[str, bool], ...]
+def _read_entries(
+    values: list[Value | None], entries: StringMap, keys: tuple[tuple[str, bool], ...]
 ) -> bool:
     """False if an entry is there that was absent, or the other way round."""
-    for name, is_absent in keys:
-        entry = entries[name]
+    for key, is_absent in keys:
+        entry = entries[key]
         if (entry is None) is not is_absent:
             return False
         if entry is not None:
-            encoded = entry.encode("utf-8", "surrogatepass")
-            parts.append(_LENGTH.pack(_TYPE_TAGS[str], len(encoded)))
-            parts.append(encoded)
+            values.append(entry)
     return True
+
+
+def _joined(values: list[Value]) -> bytes:
+    """So that no two rows of values look alike, whatever their types.
+
+    Nearly all are texts without NUL: these are joined by NUL. Others have types and lengths.
+    """
+    try:
+        text = _NUL.join(values)  # type: ignore[arg-type] # tried
+    except TypeError:
+        return _typed(values)
+    # A value with a NUL inside could pass for two.
+    if text.count(_NUL) >= len(values):
+        return _typed(values)
+    return _PLAIN + text.encode("utf-8", "surrogatepass")
+
+
+def _typed(values: Iterable[Value]) -> bytes:
+    parts = [_TYPED]
+    for value in values:
+        encoded = _value_bytes(value)
+        parts.append(_LENGTH.pack(_TYPE_TAGS.get(value.__class__, _MAP_TAG), len(encoded)))
+        parts.append(encoded)
+    return b"".join(parts)
+
+
+def _value_bytes(value: Value) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if isinstance(value, float):
+        return struct.pack(">d", value)
+    if isinstance(value, int):
+        return b"%d" % value
+    if isinstance(value, bytes):
+        return value
+    writer = ByteWriter()
+    for name, entry in sorted(value.whole().items()):
+        writer.text(name)
+        writer.text(entry)
+    return writer.taken()

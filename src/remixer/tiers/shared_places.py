@@ -7,7 +7,6 @@ overwrite of each other comes back, and after one more reading all know all.
 """
 
 import hashlib
-from collections.abc import Iterator
 from typing import Final
 
 from remixer.attributes.bag import Bag, Reference
@@ -46,12 +45,16 @@ class SharedPlace:
         self.read_at_s = float("-inf")
         self.written_at_s = float("-inf")
 
-    def keys_of(self, bag: Bag) -> Iterator[tuple[SharedShape, bytes]]:
-        """The shapes that a request may be of, with its keys."""
+    def keys_of(self, bag: Bag) -> tuple[list[SharedShape], list[bytes]]:
+        """The shapes that a request may be of, and its key of each."""
+        shapes: list[SharedShape] = []
+        keys: list[bytes] = []
         for shape in self.shapes.values():
             key = shape.key_of(bag)
             if key is not None:
-                yield shape, key
+                shapes.append(shape)
+                keys.append(key)
+        return shapes, keys
 
 
 class SharedPlaces:

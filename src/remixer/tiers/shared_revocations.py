@@ -122,13 +122,16 @@ class SharedRevocations:
 
     # ------------------------------------------------------------ the judge
 
+    @property
+    def are_in_force(self) -> bool:
+        """Whether there is anything to judge by."""
+        return bool(self._in_force)
+
     def is_revoked(self, made_ms: int, values: Callable[[], Mapping[str, Value]]) -> bool:
         """Whether an answer that was asked for at `made_ms` counts no more.
 
         `values`: of the attributes that it depended on; called only if they matter.
         """
-        if not self._in_force:
-            return False
         skew_ms = int(self._cache.settings.max_skew_s * 1_000)
         return any(
             made_ms <= each.at_ms + skew_ms and (each.matches is None or each.matches(values()))

@@ -84,7 +84,7 @@ class Rounds(Generic[Q, A]):
             self._counts.crowded += 1
             return None
         begin = len(opened.questions)
-        opened.questions.extend(questions)
+        opened.questions += questions
         future: asyncio.Future[Sequence[A] | None] = loop.create_future()
         opened.parts.append((future, begin, len(opened.questions)))
         if ends_s < opened.ends_s:
