@@ -11,7 +11,13 @@ from remixer.attributes.bag import plain_bag
 from remixer.config.memory import ResolveMemory
 from remixer.config.resolve import resolve
 from remixer.config.resources import ParsedFile, combine, parse_file
-from remixer.config.snapshot import HeaderOperationConfig, InstanceConfig, RuleConfig, Snapshot
+from remixer.config.snapshot import (
+    FailureConfig,
+    HeaderOperationConfig,
+    InstanceConfig,
+    RuleConfig,
+    Snapshot,
+)
 from remixer.expr.compile import Expression
 from remixer.sdk.adapter import AdapterInfo, HandlerContext
 from remixer.sdk.params import ParamProblem
@@ -59,6 +65,10 @@ def rule(name: str, handler: str, instances: str, match: str = "", value: str = 
         name,
         f"{{match: '{match}', actions: {actions}, requestHeaderOperations: {headers}}}",
     )
+
+
+def policy(kind: str, name: str, spec: str) -> str:
+    return "apiVersion: remixer.dev/v1alpha1\n" + document(kind, name, f"{{{spec}}}")
 
 
 TYPES = "user: {valueType: STRING}, size: {valueType: INT64}"
@@ -120,6 +130,27 @@ VARIANTS: Final[tuple[tuple[str, ...], ...]] = (
         rule("d.istio-system", "g", "pod2.shop, key.shop"),
         rule("d.istio-system", "g", "pod2.shop", 'user == "x"'),
     ),
+    (
+        "",
+        policy("CachePolicy", "p.shop", "rules: [a], maxAge: 1s"),
+        policy("CachePolicy", "p.shop", "handlers: [h], namespaces: [shop], maxAge: 2s"),
+        policy("CachePolicy", "p.shop", "handlers: [h, nobody], maxAge: -2s"),
+    ),
+    ("", policy("CachePolicy", "q.bank", "rules: [a.shop, c], namespaces: [bank, shop]")),
+    (
+        "",
+        policy("FailurePolicy", "p.shop", "handlers: [h], timeout: 1s, onFailure: [open]"),
+        policy(
+            "FailurePolicy", "p.shop", "rules: [a, b], onFailure: [fallback, open], fallback: f"
+        ),
+        policy("FailurePolicy", "p.shop", "rules: [d.istio-system], breaker: {}"),
+    ),
+    (
+        "",
+        scripted("f.shop", "grant: 2"),
+        scripted("f.shop", "grant: -1"),
+        scripted("f.shop", "x: 1"),
+    ),
 )
 
 edits = st.sampled_from([(file, text) for file, texts in enumerate(VARIANTS) for text in texts])
@@ -175,6 +206,7 @@ class Seen:
     handlers: object
     problems: object
     counts: object
+    cache_by_namespace: object
 
 
 def seen(snapshot: Snapshot) -> Seen:
@@ -184,6 +216,7 @@ def seen(snapshot: Snapshot) -> Seen:
         [(replace(each, adapter=None), each.adapter.name) for each in snapshot.handlers],  # type: ignore[arg-type] # compared by name
         snapshot.problems,
         dict(snapshot.counts),
+        dict(snapshot.cache_by_namespace),
     )
 
 
@@ -197,13 +230,22 @@ def rule_seen(rule: RuleConfig) -> object:
                 action.handler.name,
                 action.handler.signature,
                 action.name,
+                action.cache,
+                failure_seen(action.failure),
                 *map(made, action.instances),
             )
             for action in rule.actions
         ],
         [header_seen(each) for each in rule.request_header_operations],
         rule.location,
+        rule.cache,
     )
+
+
+def failure_seen(failure: FailureConfig | None) -> object:
+    fallback = None if failure is None else failure.fallback
+    signature = None if fallback is None else fallback.signature
+    return failure and (replace(failure, fallback=None), signature)
 
 
 def header_seen(operation: HeaderOperationConfig) -> object:

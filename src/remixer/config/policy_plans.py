@@ -35,6 +35,11 @@ class ActionPolicies:
         return (self.rule_cache, self.handler_cache, self.rule_failure, self.handler_failure)
 
     @property
+    def are_any(self) -> bool:
+        """Whether any policy concerns the action."""
+        return any(each is not None for each in self.inputs)
+
+    @property
     def cache(self) -> tuple[CachePolicyConfig, ...]:
         drafts = (self.rule_cache, self.handler_cache)
         return tuple(dict.fromkeys(each.config for each in drafts if each is not None))
@@ -86,6 +91,8 @@ class PolicyPlans:
 
     def fallback(self, rule: RuleDraft, action: ActionDraft) -> HandlerDraft | None:
         """Who stands in for this action's handler."""
+        if not self.policies.are_any:
+            return None
         deciding = self.of(rule.resource.name, action.handler.name).fallback_of
         if deciding is None or deciding.fallback is None:
             return None
@@ -119,11 +126,18 @@ class PolicyPlans:
     def inputs(self, rule: RuleDraft, handlers: Mapping[str, HandlerConfig]) -> Iterator[object]:
         """All that `cache_of`, `config` and `of` give for a rule, for comparison by identity.
 
-        Tells of a fallback whose adapter refuses it, in every run.
+        Nothing if no policy concerns it: so others may come and go. Tells of a fallback whose
+        adapter refuses it, in every run.
         """
-        yield self.policies.cache.of_rules.get(rule.resource.name)
-        for action in rule.actions:
-            yield from self.of(rule.resource.name, action.handler.name).inputs
+        own = self.cache_of(rule)
+        if own is not None:
+            yield own
+        for action in rule.actions if self.policies.are_any else ():
+            policies = self.of(rule.resource.name, action.handler.name)
+            if not policies.are_any:
+                continue
+            yield action
+            yield from policies.inputs
             fallback = self.fallback(rule, action)
             used = None if fallback is None else handlers.get(fallback.name)
             if fallback is not None and used is None:

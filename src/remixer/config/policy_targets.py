@@ -32,6 +32,8 @@ class Policies:
 
     cache: Chosen[CacheDraft] = field(default_factory=Chosen)
     failure: Chosen[FailureDraft] = field(default_factory=Chosen)
+    are_any: bool = False
+    """Whether there are any; without them nothing need be looked up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,8 @@ class _Run:
         return tuple(rule for rule in rules if rule is not None), policies
 
     def _policies(self, handlers: Directory[HandlerDraft], rules: Iterable[Resource]) -> Policies:
+        if not self.index.names_of(kinds.OWN_KINDS):
+            return Policies()
         reader = PolicyReader(self.context, handlers)
         caches = (
             self._read(reader.cache, each) for each in self.index.of_kinds({kinds.CACHE_POLICY})
@@ -147,6 +149,7 @@ class _Run:
         return Policies(
             targets.chosen(each for each in caches if each is not None),
             targets.chosen(each for each in failures if each is not None),
+            are_any=True,
         )
 
     def _read(

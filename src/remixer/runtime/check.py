@@ -59,7 +59,9 @@ async def check(
     covered = _NOTHING
     if route.covers_failures:
         has_last_good = last_good is not None
-        covered = await _cover(planned, calls, results, deadline, guard, has_last_good)
+        covered = await _cover(
+            planned, calls, results, deadline, guard=guard, has_last_good=has_last_good
+        )
     verdicts: list[Verdict] = []
     outputs: _Outputs = {}
     for (rule, target), result in zip(planned, results, strict=True):
@@ -94,8 +96,9 @@ async def _cover(
     calls: Sequence[Call[CheckAnswer]],
     results: list[Result[CheckAnswer]],
     deadline: Deadline | None,
+    *,
     guard: Guard,
-    has_last_good: bool,  # noqa: FBT001 - the only one
+    has_last_good: bool,
 ) -> frozenset[FailureStep]:
     """Put what stands in for failures into `planned` and `results`; which steps were taken."""
     if not any(isinstance(result, Failure) for result in results):

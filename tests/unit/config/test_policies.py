@@ -362,6 +362,15 @@ def test_a_changed_policy_changes_the_rules_that_it_concerns_and_no_others(
     assert rule_of(old, "s") is rule_of(new, "s")
 
 
+def test_the_first_policy_of_all_changes_no_rule_that_it_does_not_concern() -> None:
+    memory, base = ResolveMemory(), parse_file(BASE.encode(), "a.yaml")
+    old = snapshot_of_files([base], memory)
+    first = policy("CachePolicy", "rules: [r]")
+    new = snapshot_of_files([base, parse_file(first.encode(), "b.yaml")], memory)
+    assert rule_of(old) is not rule_of(new)
+    assert rule_of(old, "s") is rule_of(new, "s")
+
+
 def test_a_policy_that_stays_is_the_same_object() -> None:
     memory = ResolveMemory()
     text = policy("CachePolicy", "namespaces: [shop], rules: [r], maxAge: 1s")
