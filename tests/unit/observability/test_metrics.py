@@ -178,6 +178,14 @@ def test_two_metrics_share_nothing() -> None:
     assert ("remixer_report_dropped_total", (("reason", "x"),)) not in samples(second)
 
 
+def test_what_stood_in_for_failures_is_counted_by_handler_and_step() -> None:
+    metrics = RuntimeMetrics()
+    for _ in range(2):
+        metrics.failure_covered(handler="h.handler.shop", step="stale")
+    name = "remixer_failures_covered_total"
+    assert value(metrics, name, handler="h.handler.shop", step="stale") == 2
+
+
 def test_refused_calls_are_counted_by_cause() -> None:
     metrics = RuntimeMetrics()
     metrics.calls_refused(cause="malformed", count=2)

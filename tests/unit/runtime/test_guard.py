@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -11,6 +11,7 @@ from remixer.runtime.calls import Call, Entry, Failure
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import NoMetrics
 from remixer.testing.clock import VirtualClock, clock_of_running_loop, in_virtual_time
+from remixer.transport.remote_breaker import Breaker, BreakerLimits, BreakerState
 
 
 @dataclass(slots=True)
@@ -249,3 +250,82 @@ async def test_every_call_is_timed_and_counted() -> None:
     label = "quota q.handler.shop memquota"
     assert [(what, error) for what, error, _ in metrics.seen] == [(label, True), (label, False)]
     assert metrics.seen[1][2] == pytest.approx(0.5)
+
+
+# ---------------------------------------------------------------- breakers and time limits
+
+
+def breaker_after(failures: int) -> Breaker:
+    return Breaker(BreakerLimits(failures_in_a_row=failures, calls_in_window=1_000))
+
+
+def watched(method: Callable[[], int | Awaitable[int]], breaker: Breaker) -> Call[int]:
+    may_wait = asyncio.iscoroutinefunction(method)
+    return Call(replace(call(method, may_wait=may_wait).entry, breaker=breaker), ())
+
+
+def fail() -> int:
+    message = "no route"
+    raise OSError(message)
+
+
+async def fail_later() -> int:
+    await asyncio.sleep(0)
+    return fail()
+
+
+@pytest.mark.parametrize("method", [fail, fail_later])
+async def test_after_enough_failures_the_breaker_answers(method: Callable[[], int]) -> None:
+    breaker = breaker_after(2)
+    results = [await only(watched(method, breaker)) for _ in range(3)]
+    assert [isinstance(each, Failure) and "breaker" in each.reason for each in results] == [
+        False,
+        False,
+        True,
+    ]
+
+
+async def test_a_call_that_was_not_made_tells_a_breaker_nothing() -> None:
+    breaker = breaker_after(1)
+    for _ in range(2):
+        await only(watched(fail, breaker), deadline=Deadline(-1.0))
+        await only(watched(fail_later, breaker), deadline=Deadline(-1.0))
+    assert breaker.state is BreakerState.CLOSED
+
+
+async def test_an_answer_of_another_type_counts_as_a_failure() -> None:
+    breaker = breaker_after(1)
+    await only(watched(lambda: "7", breaker))  # type: ignore[arg-type,return-value] # what a third party may do
+    assert breaker.state is BreakerState.OPEN
+
+
+async def test_an_answer_ends_a_row_of_failures() -> None:
+    breaker = breaker_after(2)
+    for method in (fail, lambda: 7, fail):
+        await only(watched(method, breaker))
+    assert breaker.state is BreakerState.CLOSED
+
+
+async def test_a_call_that_is_cancelled_tells_a_breaker_nothing() -> None:
+    breaker, asked = breaker_after(1), asyncio.Event()
+
+    async def hang() -> int:
+        asked.set()
+        await asyncio.Event().wait()
+        return 1
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(only(watched(hang, breaker)))
+        await asked.wait()
+        task.cancel()
+    assert breaker.state is BreakerState.CLOSED
+
+
+@in_virtual_time
+async def test_an_entry_may_have_a_time_limit_of_its_own() -> None:
+    async def hang() -> int:
+        await asyncio.Event().wait()
+        return 1
+
+    patient = Call(replace(later(hang).entry, timeout_s=3.0), ())
+    assert await only(patient) == Failure("no answer within 3.000 s", is_timeout=True)
