@@ -80,6 +80,9 @@ COMMANDS: Final[Mapping[str, LateImport]] = MappingProxyType(
         "demo": LateImport(
             "remixer.cli.commands.demo", "demo", "See it work: a small mesh on this machine."
         ),
+        "lab": LateImport(
+            "remixer.cli.commands.lab", "app", "Measure what caches are worth, on this machine."
+        ),
         "version": LateImport("remixer.cli.commands.version", "version", "Print the version."),
     }
 )

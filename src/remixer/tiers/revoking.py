@@ -1,14 +1,17 @@
 """Conditions that say which remembered verdicts to forget."""
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import TypeAlias, cast
 
 from remixer.attributes.bag import PlainBag
 from remixer.attributes.values import PlainStringMap, Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.expr.compile import Expression, compile_expression
 from remixer.expr.errors import EvaluationError, ExpressionError
-from remixer.tiers.shared_revocations import BadRevocationError, Matches
+from remixer.tiers.shared_revocations import BadRevocationError
+
+ConditionMatches: TypeAlias = Callable[[Mapping[str, object]], bool]
+"""Takes an answer's known attributes; never raises."""
 
 
 class BadConditionError(BadRevocationError):
@@ -20,7 +23,7 @@ class BadConditionError(BadRevocationError):
         self.errors = errors
 
 
-def matcher(text: str, vocabulary: Vocabulary) -> Matches:
+def matcher(text: str, vocabulary: Vocabulary) -> ConditionMatches:
     """Whether an answer whose key tells these attributes matches.
 
     All other attributes count as absent; a condition that has no value without them does not

@@ -44,6 +44,8 @@ SHOW = (
         "adapter serve",
         "adapter list",
         "demo",
+        "lab",
+        "lab availability",
         "version",
     ],
 )

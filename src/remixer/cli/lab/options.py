@@ -1,0 +1,26 @@
+"""What a person can choose about the experiments."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from remixer.cli.console import OutputFormat
+
+SHARES: Final = (0.001, 0.01)
+"""Of the time that the back end is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityOptions:
+    """Of `remixer lab availability`. Each has the flag of its name."""
+
+    minutes: float = 4.0
+    seed: int = 1
+    rate: float = 50.0
+    """Requests per second through each Envoy."""
+    lifetime_s: float = 5.0
+    """Of the back end's verdicts."""
+    strangers: float = 0.002
+    """The part of the requests of users whom nobody can know."""
+    up_s: float = 8.0
+    """Time that is lived between outages."""
+    output: OutputFormat = OutputFormat.TEXT
