@@ -136,7 +136,7 @@ async def _hits(valkey: ValkeyProcess, *, uses: int, secrets: tuple[bytes, ...])
 
 async def _forget_counters(valkey: ValkeyProcess) -> None:
     client = await _client(valkey)
-    counters = await client.keys("*:u:*")
+    counters = await client.keys("rx1:*:*:*")
     if counters:
         await client.delete(*counters)
     await client.aclose()

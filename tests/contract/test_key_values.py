@@ -183,3 +183,40 @@ async def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None
             await store.put_many([Put(b"k", b"v", 1)])
         with pytest.raises(KeyValueUnavailableError):
             await store.add_many([Addition(b"k", 1, 1)])
+
+
+async def test_readers_of_an_edition_are_numbered_and_those_of_another_anew(
+    store: KeyValues,
+) -> None:
+    key, absent = _key(), _key()
+    await store.put_many([Put(key, b"old", LIFE_MS, edition=1)])
+    reads = [await store.read_many([absent, key]) for _ in range(3)]
+    assert [list(each) for each in reads] == [[None, (b"old", number)] for number in (1, 2, 3)]
+    await store.put_many([Put(key, b"new", LIFE_MS, edition=(1 << 64) - 1)])
+    assert list(await store.read_many([key])) == [(b"new", 1)]
+
+
+async def test_no_two_readers_have_the_same_number(store: KeyValues) -> None:
+    key = _key()
+    await store.put_many([Put(key, b"", LIFE_MS, edition=7)])
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(store.read_many([key])) for _ in range(20)]
+    numbers = [read.ticket for task in tasks for read in task.result() if read is not None]
+    assert sorted(numbers) == list(range(1, 21))
+
+
+async def test_readers_of_edition_zero_are_not_counted(store: KeyValues) -> None:
+    key, short = _key(), _key()
+    await store.put_many([Put(key, b"v", LIFE_MS, edition=0), Put(short, b"raw", LIFE_MS)])
+    for _ in range(2):
+        assert list(await store.read_many([key, short])) == [(b"v", 0), (b"", 0)]
+
+
+async def test_where_readers_cannot_be_counted_nobody_has_a_number(store: KeyValues) -> None:
+    if isinstance(store, FakeKeyValues):
+        pytest.skip("its faults are the test's business")
+    key = _key()
+    await store.put_many([Put(key, b"v", LIFE_MS, edition=0x3131313131313131)])
+    for counter in (key + b":11111111", key + b":3131313131313131"):
+        await store.put_many([Put(counter, b"no number", LIFE_MS)])
+    assert list(await store.read_many([key])) == [(b"v", 0)]

@@ -5,10 +5,17 @@ with the server. Keys are 1 to 250 bytes of printable ASCII without blanks. Valu
 time: servers forget what they have no room for.
 """
 
+import struct
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from remixer.foundation.errors import RemixerError
+
+_EDITION: Final = struct.Struct(">Q")
+READERS_LIFE_MS: Final = 3_700_000
+"""How long numbers of readers are remembered after the last one; values that are counted should
+not live longer."""
+UNCOUNTED: Final = _EDITION.pack(0)
 
 
 class KeyValueError(RemixerError):
@@ -30,6 +37,17 @@ class Put(NamedTuple):
     value: bytes
     life_ms: int
     """At least 1. A server that counts in seconds rounds up."""
+    edition: int | None = None
+    """Not None: the value is for `read_many`. Not zero: its readers are counted, those of each
+    edition by themselves. Below 2^64."""
+
+
+class Read(NamedTuple):
+    """A value that was put with an edition."""
+
+    value: bytes
+    ticket: int
+    """The reader's number, the first is 1; 0 if nobody counts, or nobody knows."""
 
 
 class Addition(NamedTuple):
@@ -42,6 +60,22 @@ class Addition(NamedTuple):
     """Of the counter, from now on."""
 
 
+def with_edition(entry: Put) -> bytes:
+    """What drivers keep of an entry."""
+    return entry.value if entry.edition is None else _EDITION.pack(entry.edition) + entry.value
+
+
+def edition_of(kept: bytes) -> bytes:
+    """The edition's bytes, empty if readers are not counted."""
+    edition = kept[: _EDITION.size]
+    return b"" if len(edition) < _EDITION.size or edition == UNCOUNTED else edition
+
+
+def value_of(kept: bytes) -> bytes:
+    """The value itself."""
+    return kept[_EDITION.size :]
+
+
 class KeyValues(Protocol):
     """One server, or several that act as one."""
 
@@ -51,6 +85,14 @@ class KeyValues(Protocol):
 
     async def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
         """The value of each key, None where there is none; one round trip."""
+        ...
+
+    async def read_many(self, keys: Sequence[bytes]) -> Sequence[Read | None]:
+        """Values that were put with an edition, None where there is none.
+
+        Each reader of a counted one gets a number that nobody else gets. What was put without an
+        edition reads as anything.
+        """
         ...
 
     async def put_many(self, entries: Sequence[Put]) -> None:

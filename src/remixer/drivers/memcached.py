@@ -17,10 +17,15 @@ from typing import Final
 
 from remixer.drivers import memcached_protocol as protocol
 from remixer.drivers.key_values import (
+    READERS_LIFE_MS,
     Addition,
     KeyValueRefusedError,
     KeyValueUnavailableError,
     Put,
+    Read,
+    edition_of,
+    value_of,
+    with_edition,
 )
 from remixer.drivers.memcached_address import MemcachedAddress
 from remixer.drivers.memcached_protocol import (
@@ -118,8 +123,28 @@ class Memcached:
         replies = await self._exchange([protocol.get(key) for key in keys])
         return [reply.value if reply.kind is ReplyKind.VALUE else None for reply in replies]
 
+    async def read_many(self, keys: Sequence[bytes]) -> Sequence[Read | None]:
+        found = await self.get_many(keys)
+        counters = {
+            index: protocol.add(b"%b:%b" % (key, edition.hex().encode()), 1, READERS_LIFE_MS)
+            for index, (key, kept) in enumerate(zip(keys, found, strict=True))
+            if kept is not None and (edition := edition_of(kept))
+        }
+        replies = await self._exchange(list(counters.values()), refusals=True)
+        tickets = {
+            index: int(reply.value)
+            for index, reply in zip(counters, replies, strict=True)
+            if reply.kind is ReplyKind.VALUE and reply.value.isdigit()
+        }
+        return [
+            None if kept is None else Read(value_of(kept), tickets.get(index, 0))
+            for index, kept in enumerate(found)
+        ]
+
     async def put_many(self, entries: Sequence[Put]) -> None:
-        await self._exchange([protocol.put(*entry) for entry in entries])
+        await self._exchange(
+            [protocol.put(each.key, with_edition(each), each.life_ms) for each in entries]
+        )
 
     async def add_many(self, additions: Sequence[Addition]) -> Sequence[int]:
         replies = await self._exchange([protocol.add(*each) for each in additions])
@@ -133,8 +158,11 @@ class Memcached:
         if connection is not None:
             connection.end("the client is closed")
 
-    async def _exchange(self, requests: Sequence[bytes]) -> list[Reply]:
-        """The reply to each request. Raises `KeyValueError` if one is refused, or none comes."""
+    async def _exchange(self, requests: Sequence[bytes], *, refusals: bool = False) -> list[Reply]:
+        """The reply to each request.
+
+        Raises `KeyValueError` if none comes, or, unless `refusals` are replies too, one is refused.
+        """
         if not requests:
             return []
         connection = self._connection
@@ -149,7 +177,7 @@ class Memcached:
         transport.write(b"".join(requests))
         replies = await self._replies(connection, done)
         for reply in replies:
-            if reply.kind is ReplyKind.REFUSED:
+            if reply.kind is ReplyKind.REFUSED and not refusals:
                 reason = reply.value[:_LONGEST_REASON].decode("utf-8", "backslashreplace")
                 raise KeyValueRefusedError(self._told(f"it says {reason}"))
         return replies

@@ -148,6 +148,8 @@ class RedisClient:
         self._settings = settings
         self._clock = clock
         self._rest = _Rest(clock)
+        # The pools of groups refuse what is too much; here it waits.
+        self._places = asyncio.Semaphore(min(settings.pool_size, MOST_CONNECTIONS))
         self._redis: _Commands | None = None
         self._close: Callable[[], Awaitable[None]] | None = None
         self._errors: _Errors | None = None
@@ -289,7 +291,7 @@ class RedisClient:
         """Bounded in time, with errors of ours only."""
         limit_s = self._settings.connect_timeout_s + self._settings.command_timeout_s
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(limit_s), self._places:
                 return await exchange
         except TimeoutError as error:
             raise RedisUnavailableError(self._told(f"no answer within {limit_s:g} s")) from error

@@ -5,7 +5,16 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
-from remixer.drivers.key_values import Addition, Put
+from remixer.drivers.key_values import (
+    READERS_LIFE_MS,
+    UNCOUNTED,
+    Addition,
+    Put,
+    Read,
+    edition_of,
+    value_of,
+    with_edition,
+)
 from remixer.drivers.redis import (
     RedisAnswerError,
     RedisClient,
@@ -26,6 +35,32 @@ for i, key in ipairs(KEYS) do
   redis.call('PEXPIRE', key, ARGV[2 * i])
 end
 return totals
+"""
+)
+# One round trip for values and their readers' numbers. A counter lives as long as its value; where
+# the server has no room for counters (or is a replica), nobody knows a number.
+_READ: Final = RedisScript(
+    """
+local found = {}
+for i, key in ipairs(KEYS) do
+  local kept = redis.call('GET', key)
+  local ticket = 0
+  if kept and #kept >= 8 then
+    local edition = string.sub(kept, 1, 8)
+    if edition ~= ARGV[1] then
+      local counter = key .. ':' .. edition
+      ticket = redis.pcall('INCR', counter)
+      if type(ticket) == 'number' then
+        redis.call('PEXPIRE', counter, redis.call('PTTL', key))
+      else
+        ticket = 0
+      end
+    end
+  end
+  found[2 * i - 1] = kept
+  found[2 * i] = ticket
+end
+return found
 """
 )
 _LISTEN_S: Final = 5.0
@@ -53,9 +88,39 @@ class RedisValues:
     async def get_many(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
         return cast("Sequence[bytes | None]", await self._client.get_many(keys))
 
+    async def read_many(self, keys: Sequence[bytes]) -> Sequence[Read | None]:
+        if self._is_cluster:
+            return await self._read_in_cluster(keys)
+        answer = await self._client.run_script(_READ, keys, (UNCOUNTED,))
+        found = cast("list[bytes | int | None]", answer)
+        return [
+            Read(value_of(kept), ticket)
+            if isinstance(kept, bytes) and isinstance(ticket, int)
+            else None
+            for kept, ticket in zip(found[::2], found[1::2], strict=True)
+        ]
+
+    async def _read_in_cluster(self, keys: Sequence[bytes]) -> Sequence[Read | None]:
+        """In two round trips: a cluster's scripts take keys of one slot only."""
+        found = await self.get_many(keys)
+        counters = {
+            index: Addition(key + b":" + edition, 1, READERS_LIFE_MS)
+            for index, (key, kept) in enumerate(zip(keys, found, strict=True))
+            if kept is not None and (edition := edition_of(kept))
+        }
+        numbers: Sequence[int] = ()
+        # Without numbers the values may be of use all the same.
+        with contextlib.suppress(RedisAnswerError):
+            numbers = await self.add_many(list(counters.values())) if counters else ()
+        tickets = dict(zip(counters, numbers, strict=False))
+        return [
+            None if kept is None else Read(value_of(kept), tickets.get(index, 0))
+            for index, kept in enumerate(found)
+        ]
+
     async def put_many(self, entries: Sequence[Put]) -> None:
         await self._client.execute_many(
-            [("SET", key, value, "PX", life_ms) for key, value, life_ms in entries]
+            [("SET", each.key, with_edition(each), "PX", each.life_ms) for each in entries]
         )
 
     async def add_many(self, additions: Sequence[Addition]) -> Sequence[int]:

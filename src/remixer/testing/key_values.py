@@ -4,11 +4,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from remixer.drivers.key_values import (
+    READERS_LIFE_MS,
     Addition,
     KeyValueError,
     KeyValueRefusedError,
     KeyValueUnavailableError,
     Put,
+    Read,
+    edition_of,
+    value_of,
+    with_edition,
 )
 from remixer.foundation.clock import Clock
 
@@ -53,10 +58,18 @@ class FakeKeyValues:
         """All that has not ended."""
         return {key: value for key in self._values if (value := self._value(key)) is not None}
 
+    @property
+    def editions(self) -> dict[bytes, bytes]:
+        """What was put with an edition, without it; counters are no such thing."""
+        return {key: value_of(kept) for key, kept in self.contents.items() if not kept.isdigit()}
+
     def overwrite(self, key: bytes, value: bytes) -> None:
         """As a stranger may who has access."""
-        _, ends_s = self._values[key]
-        self._values[key] = value, ends_s
+        self._values[key] = value, self._values[key][1]
+
+    def forge(self, key: bytes, value: bytes) -> None:
+        """The same for what was put with an edition, which stays."""
+        self.overwrite(key, self._values[key][0][: -len(value_of(self._values[key][0]))] + value)
 
     def clear(self) -> None:
         """As after a restart."""
@@ -71,10 +84,27 @@ class FakeKeyValues:
         await self._called("get", len(keys))
         return [self._value(key) for key in keys]
 
+    async def read_many(self, keys: Sequence[bytes]) -> Sequence[Read | None]:
+        await self._called("get", len(keys))
+        found: list[Read | None] = []
+        for key in keys:
+            kept = self._value(key)
+            edition = b"" if kept is None else edition_of(kept)
+            found.append(None if kept is None else Read(value_of(kept), self._ticket(key, edition)))
+        return found
+
+    def _ticket(self, key: bytes, edition: bytes) -> int:
+        if not edition or self.write_failure is not None:
+            return 0
+        counter = key + b":" + edition
+        number = int(self._value(counter) or b"0") + 1
+        self._put(counter, b"%d" % number, READERS_LIFE_MS)
+        return number
+
     async def put_many(self, entries: Sequence[Put]) -> None:
         await self._called("put", len(entries), writes=True)
-        for key, value, life_ms in entries:
-            self._put(key, value, life_ms)
+        for entry in entries:
+            self._put(entry.key, with_edition(entry), entry.life_ms)
 
     async def add_many(self, additions: Sequence[Addition]) -> Sequence[int]:
         await self._called("add", len(additions), writes=True)

@@ -6,9 +6,9 @@ in one round trip. What is found is opened, judged (clock, revocations, uses), a
 not goes to the inner Mixer, and is written behind. All questions of one check together have
 `budget_s`. While the cache rests, checks go straight through.
 
-Uses. The first quarter of an answer's uses goes to who made it; each reader takes a part of the
-rest, from a counter that lies beside the answer, and misses when nothing is left. So a use is spent
-once, whoever spends it. Unlimited answers need no counter.
+Uses. The first quarter of an answer's uses goes to who made it. Its readers are numbered by the
+server, and each number has a part of the rest, the last ones nothing. So a use is spent once,
+whoever spends it. Readers of unlimited answers are not counted.
 
 Renewal. Past `refresh_at` of its life an answer still answers, and one instance (who increments
 its counter first) makes it anew in the background. To a request that is itself a renewal, only an
@@ -24,7 +24,7 @@ from typing import Final, NamedTuple, Protocol
 
 from remixer.attributes.bag import Bag
 from remixer.attributes.values import Duration
-from remixer.drivers.key_values import Addition, Put
+from remixer.drivers.key_values import Addition, Put, Read
 from remixer.foundation.clock import Clock
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import PolicyError
@@ -32,12 +32,12 @@ from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome, Report
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest
 from remixer.tiers.background import Background
-from remixer.tiers.shared_bytes import MalformedError
 from remixer.tiers.shared_cache import SharedCache
 from remixer.tiers.shared_keys import SharedShape
 from remixer.tiers.shared_places import SharedPlace, SharedPlaces
 from remixer.tiers.shared_revocations import SharedRevocations
 from remixer.tiers.shared_seal import Kind, Refusal, RefusedError, Seal
+from remixer.tiers.shared_settings import MOST_AGE_S
 from remixer.tiers.shared_values import UNLIMITED, AnswerCodec, StoredAnswer
 
 _NS_PER_MS: Final = 1_000_000
@@ -45,11 +45,11 @@ _MS_PER_S: Final = 1_000
 _OWN_SHARE: Final = 4
 """Who made an answer gets one part in so many of its uses."""
 _READERS: Final = 32
-"""A reader takes one part in so many of the rest."""
+"""So many readers have a part of the rest."""
 _LEAST_BUDGET: Final = 0.25
 """Who has less than this part of the budget left does not ask any more."""
 _GRACE_MS: Final = 1_000
-"""Values and counters stay a little longer than they are good for."""
+"""Claims stay a little longer than what they are for."""
 
 
 class SharedPolicies(Protocol):
@@ -99,7 +99,7 @@ class SharedMixer:
         self._places = SharedPlaces(cache, clock=clock, seal=seal)
         self._renewals = 0
         self._skew_ms = int(self._settings.max_skew_s * _MS_PER_S)
-        self._age_ms = int(self._settings.max_age_s * _MS_PER_S)
+        self._age_ms = int(min(self._settings.max_age_s, MOST_AGE_S) * _MS_PER_S)
         self.counts = cache.counts
 
     def use_seal(self, seal: Seal) -> None:
@@ -162,14 +162,13 @@ class SharedMixer:
         shapes, keys = place.keys_of(request.bag)
         if not keys:
             return None
-        documents = await self._cache.get(keys, ends_s=ends_s)
-        for shape, key, document in zip(shapes, keys, documents, strict=False):
-            if document is not None:
-                hit = self._judged(shape, key, document, request.bag)
-                if hit is not None and hit.stored.uses >= 0:
-                    hit = await self._with_uses(hit, ends_s=ends_s)
-                if hit is not None:
-                    return hit
+        found = await self._cache.get(keys, ends_s=ends_s)
+        for shape, key, read in zip(shapes, keys, found, strict=False):
+            if read is not None:
+                try:
+                    return self._judged(shape, key, read, request.bag)
+                except RefusedError as error:
+                    self.counts.refused[error.cause] += 1
         return None
 
     async def _read_shapes(self, place: SharedPlace, *, ends_s: float) -> None:
@@ -190,25 +189,19 @@ class SharedMixer:
         left_s = ends_s - asyncio.get_running_loop().time()
         return left_s >= self._settings.budget_s * _LEAST_BUDGET
 
-    def _judged(self, shape: SharedShape, key: bytes, document: bytes, bag: Bag) -> _Hit | None:
-        """What the document holds, if it may be used. Its uses are not taken yet."""
-        try:
-            stored = self._codec.decode(self._places.seal.open(Kind.ANSWER, key, document))
-            left_ms = self._left_ms(stored)
-            revocations = self._revocations
-            if (
-                revocations is not None
-                and revocations.are_in_force
-                and revocations.is_revoked(stored.made_ms, lambda: shape.values_of(bag))
-            ):
-                raise RefusedError(Refusal.REVOKED)
-        except RefusedError as error:
-            self.counts.refused[error.cause] += 1
-        except MalformedError:
-            self.counts.refused[Refusal.MALFORMED] += 1
-        else:
-            return _Hit(shape, key, stored, UNLIMITED, left_ms)
-        return None
+    def _judged(self, shape: SharedShape, key: bytes, read: Read, bag: Bag) -> _Hit:
+        """What was read, if it may be used. Raises `RefusedError`."""
+        stored = self._codec.decode(self._places.seal.open(Kind.ANSWER, key, read.value))
+        left_ms = self._left_ms(stored)
+        revocations = self._revocations
+        if (
+            revocations is not None
+            and revocations.are_in_force
+            and revocations.is_revoked(stored.made_ms, lambda: shape.values_of(bag))
+        ):
+            raise RefusedError(Refusal.REVOKED)
+        uses = UNLIMITED if stored.uses < 0 else _uses_of(stored, read.ticket)
+        return _Hit(shape, key, stored, uses, left_ms)
 
     def _left_ms(self, stored: StoredAnswer) -> int:
         """How long the answer is good for. Raises `RefusedError`."""
@@ -220,21 +213,6 @@ class SharedMixer:
         if left_ms <= 0:
             raise RefusedError(Refusal.EXPIRED)
         return left_ms
-
-    async def _with_uses(self, hit: _Hit, *, ends_s: float) -> _Hit | None:
-        """The hit with uses for this reader; None if there are none, or nobody knows."""
-        pool = hit.stored.uses
-        wanted = max(1, pool // _READERS)
-        total = None
-        if self._has_time(ends_s):
-            counter = _counter_of(hit.key, b"u", hit.stored)
-            addition = Addition(counter, wanted, hit.left_ms + _GRACE_MS)
-            total = await self._cache.add(addition, ends_s=ends_s)
-        uses = 0 if total is None else min(wanted, pool - total + wanted)
-        if uses > 0:
-            return hit._replace(uses=uses)
-        self.counts.refused[Refusal.SPENT] += 1
-        return None
 
     def _told(self, hit: _Hit) -> CheckOutcome:
         answer = hit.stored.answer
@@ -291,7 +269,7 @@ class SharedMixer:
         if len(document) > self._settings.max_value_bytes:
             self.counts.too_large += 1
             return False
-        self._cache.put(Put(key, document, life_ms))
+        self._cache.put(Put(key, document, life_ms, edition=0 if uses < 0 else made_ms))
         return True
 
     # ------------------------------------------------------------ renewal
@@ -317,7 +295,9 @@ class SharedMixer:
 
     async def _renew(self, place: SharedPlace, hit: _Hit, request: CheckRequest) -> None:
         try:
-            claim = Addition(_counter_of(hit.key, b"r", hit.stored), 1, hit.left_ms + _GRACE_MS)
+            # One for each making of an answer.
+            counter = b"%b:r:%d" % (hit.key, hit.stored.made_ms)
+            claim = Addition(counter, 1, hit.left_ms + _GRACE_MS)
             ends_s = asyncio.get_running_loop().time() + self._settings.budget_s
             if await self._cache.add(claim, ends_s=ends_s) == 1:
                 self.counts.renewals += 1
@@ -336,6 +316,10 @@ def _may_be_shared(outcome: CheckOutcome) -> bool:
     return is_allowed and outcome.provenance is Provenance.COMPUTED
 
 
-def _counter_of(key: bytes, purpose: bytes, stored: StoredAnswer) -> bytes:
-    """One for each making of an answer: a new one begins at zero."""
-    return b"%b:%b:%d" % (key, purpose, stored.made_ms)
+def _uses_of(stored: StoredAnswer, ticket: int) -> int:
+    """The uses of the reader with this number, more than none. Raises `RefusedError`."""
+    share = max(1, stored.uses // _READERS)
+    uses = min(share, stored.uses - (ticket - 1) * share)
+    if ticket < 1 or uses < 1:
+        raise RefusedError(Refusal.SPENT)
+    return uses

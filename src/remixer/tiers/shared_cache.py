@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from remixer.drivers.hash_ring import HashRing
-from remixer.drivers.key_values import Addition, KeyValues, Put
+from remixer.drivers.key_values import Addition, KeyValues, Put, Read
 from remixer.tiers.background import Background
 from remixer.tiers.shared_counts import SharedCounts
 from remixer.tiers.shared_lane import Lane
@@ -62,7 +62,7 @@ class SharedCache:
         """The server that keeps this key, for those who can wait and care for errors."""
         return self._lane(key).store
 
-    async def get(self, keys: Sequence[bytes], *, ends_s: float) -> Sequence[bytes | None]:
+    async def get(self, keys: Sequence[bytes], *, ends_s: float) -> Sequence[Read | None]:
         """The value of each key, None for a miss; or nothing at all.
 
         `ends_s`: on the loop's clock.
@@ -75,7 +75,7 @@ class SharedCache:
         found = await asyncio.gather(*asked)
         return [None if each is None else each[0] for each in found]
 
-    async def find(self, key: bytes, *, ends_s: float) -> tuple[bytes | None] | None:
+    async def find(self, key: bytes, *, ends_s: float) -> tuple[Read | None] | None:
         """The value of one key, None inside for none; None if nobody knows."""
         answers = await self._get(self._lane(key), (key,), ends_s=ends_s)
         return None if answers is None else (answers[0],)
@@ -99,7 +99,7 @@ class SharedCache:
     @staticmethod
     async def _get(
         lane: Lane, keys: Sequence[bytes], *, ends_s: float
-    ) -> Sequence[bytes | None] | None:
+    ) -> Sequence[Read | None] | None:
         if lane.breaker.is_open:
             return None
         asked = lane.reads.ask(keys, ends_s=ends_s)

@@ -8,7 +8,7 @@ the budget of a check. So no check pays for finding out.
 import asyncio
 from typing import Final
 
-from remixer.drivers.key_values import Addition, KeyValueError, KeyValues
+from remixer.drivers.key_values import Addition, KeyValueError, KeyValues, Read
 from remixer.foundation.log import event_log
 from remixer.tiers.background import Background
 from remixer.tiers.shared_breaker import Breaker
@@ -42,8 +42,8 @@ class Lane:
         self._counts = counts
         self._is_resting = asyncio.Event()
         self.breaker = Breaker(on_open=self._rest)
-        self.reads: Rounds[bytes, bytes | None] = Rounds(
-            store.get_many,
+        self.reads: Rounds[bytes, Read | None] = Rounds(
+            store.read_many,
             breaker=self.breaker,
             settings=settings,
             counts=counts,

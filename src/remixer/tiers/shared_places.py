@@ -92,7 +92,7 @@ class SharedPlaces:
             place.read_at_s = self._clock.monotonic_s()
         if found is None:
             return
-        theirs = [] if found[0] is None else self._opened(place, found[0])
+        theirs = [] if found[0] is None else self._opened(place, found[0].value)
         place.is_known = True
         for references in theirs:
             self._learn(place, references)
@@ -140,7 +140,7 @@ class SharedPlaces:
             self._cache.counts.too_large += 1
             return
         life_ms = int(self._settings.max_age_s * 1_000) * _LIFE_FACTOR
-        self._cache.put(Put(place.key, document, life_ms))
+        self._cache.put(Put(place.key, document, life_ms, edition=0))
 
 
 def _scoped(signature: bytes, scope: bytes) -> bytes:

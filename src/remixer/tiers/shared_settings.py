@@ -1,6 +1,10 @@
 """What an operator decides of the shared cache, with safe defaults."""
 
 from dataclasses import dataclass
+from typing import Final
+
+MOST_AGE_S: Final = 3_600.0
+"""Servers remember a little longer how many readers an answer had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,7 @@ class SharedSettings:
     """Also answers that the inner Mixer gives without waiting. Making one costs less than asking
     for it, so it is of use only to see the cache at work."""
     max_age_s: float = 3_600.0
-    """No answer is kept longer, whatever its adapters allow."""
+    """No answer is kept longer, whatever its adapters allow; an hour is the most."""
     max_skew_s: float = 1.0
     """By how much clocks of instances may differ. Nothing outlives its end by more than that."""
     refresh_at: float = 0.7

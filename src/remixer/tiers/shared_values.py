@@ -20,6 +20,7 @@ from remixer.mixer.outcome import (
     RouteDirective,
 )
 from remixer.tiers.shared_bytes import ByteReader, ByteWriter, MalformedError
+from remixer.tiers.shared_seal import Refusal, RefusedError
 
 _TIMES: Final = struct.Struct(">QQq")
 _DOUBLE: Final = struct.Struct(">d")
@@ -74,14 +75,17 @@ class AnswerCodec:
             raise OverflowError(str(error)) from error
 
     def decode(self, body: bytes) -> StoredAnswer:
-        """Raises `MalformedError`."""
+        """Raises `RefusedError`."""
         if len(body) < _TIMES.size:
-            raise MalformedError
+            raise RefusedError(Refusal.MALFORMED)
         made_ms, ends_ms, uses = _TIMES.unpack_from(body)
         encoded = body[_TIMES.size :]
         answer = self._known.get(encoded)
         if answer is None:
-            answer = _read_answer(encoded)
+            try:
+                answer = _read_answer(encoded)
+            except MalformedError as error:
+                raise RefusedError(Refusal.MALFORMED) from error
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
             self._known[encoded] = answer

@@ -26,7 +26,7 @@ def _answers(mesh: Mesh) -> dict[bytes, bytes]:
     """Documents of answers, by key."""
     return {
         key: value
-        for key, value in mesh.store.contents.items()
+        for key, value in mesh.store.editions.items()
         if not key.endswith(b":shapes") and value.startswith(b"RX")
     }
 
@@ -261,7 +261,7 @@ async def test_a_server_that_is_slow_at_every_step_costs_one_budget_all_the_same
         one, two = await mesh.instance(), await mesh.instance()
         one.inner.uses = 1_000
         await one.ask(user="eve")
-        mesh.store.delay_s = mesh.settings.budget_s * 0.4  # shapes, answer, uses: more than 1
+        mesh.store.delay_s = mesh.settings.budget_s * 0.6  # shapes, then the answer: more than 1
         begun_s = clock_of_running_loop().monotonic_s()
         outcome = await two.ask(user="eve")
         spent_s = clock_of_running_loop().monotonic_s() - begun_s
@@ -520,7 +520,7 @@ def test_what_is_damaged_or_foreign_is_a_miss(damage: object, cause: Refusal) ->
             one, two = await mesh.instance(), await mesh.instance()
             await one.ask(user="eve")
             ((key, value),) = _answers(mesh).items()
-            mesh.store.overwrite(key, damage(value))  # type: ignore[operator] # a table's function
+            mesh.store.forge(key, damage(value))  # type: ignore[operator] # a table's function
             await _refused(two, cause)
 
     run()
@@ -532,7 +532,7 @@ async def test_a_document_without_sense_is_a_miss() -> None:
         one, two = await mesh.instance(), await mesh.instance()
         await one.ask(user="eve")
         ((key, _),) = _answers(mesh).items()
-        mesh.store.overwrite(key, Seal().close(Kind.ANSWER, key, b"no answer"))
+        mesh.store.forge(key, Seal().close(Kind.ANSWER, key, b"no answer"))
         await _refused(two, Refusal.MALFORMED)
 
 
@@ -544,7 +544,7 @@ async def test_a_good_answer_at_another_place_is_a_miss() -> None:
         ((_, allowed),) = _answers(mesh).items()
         await one.ask(user="bad")
         denied = next(key for key, value in _answers(mesh).items() if value != allowed)
-        mesh.store.overwrite(denied, allowed)
+        mesh.store.forge(denied, allowed)
         assert (await two.ask(user="bad")).status.code == 7
         assert two.mixer.counts.refused == {Refusal.SEAL: 1}
 
@@ -559,9 +559,9 @@ async def test_with_a_secret_nobody_without_it_turns_a_denial_into_an_allow() ->
             forger = await mesh.instance(secrets=secret)
             forger.inner.change = lambda outcome: replace(outcome, status=type(outcome.status)())
             await forger.ask(user="bad")
-            assert mesh.store.contents[key] != denied
+            assert mesh.store.editions[key] != denied
             assert (await two.ask(user="bad")).status.code == 7
-            mesh.store.overwrite(key, denied)
+            mesh.store.forge(key, denied)
         assert two.mixer.counts.refused[Refusal.SEAL] >= 2
         assert (await two.ask(user="bad")).provenance is Provenance.SHARED
 
@@ -585,7 +585,7 @@ async def test_forged_shapes_are_not_taken_over() -> None:
         await one.ask(user="bad")
         (shapes,) = [key for key in mesh.store.contents if key.endswith(b":shapes")]
         body = encode_shapes([frozenset()])  # "an answer that depends on nothing"
-        mesh.store.overwrite(shapes, Seal().close(Kind.SHAPES, shapes, body))
+        mesh.store.forge(shapes, Seal().close(Kind.SHAPES, shapes, body))
         assert (await two.ask(user="bad")).provenance is Provenance.COMPUTED
         assert two.mixer.counts.refused == {Refusal.SEAL: 1}
         await one.ask(user="eve")
@@ -598,7 +598,7 @@ async def test_shapes_without_sense_are_not_taken_over() -> None:
         one, two = await mesh.instance(), await mesh.instance()
         await one.ask(user="eve")
         (shapes,) = [key for key in mesh.store.contents if key.endswith(b":shapes")]
-        mesh.store.overwrite(shapes, Seal().close(Kind.SHAPES, shapes, b"\x09x"))
+        mesh.store.forge(shapes, Seal().close(Kind.SHAPES, shapes, b"\x09x"))
         await two.ask(user="eve")
         assert two.mixer.counts.refused == {Refusal.MALFORMED: 1}
 
