@@ -55,7 +55,8 @@ _ENTRIES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     }
 )
 _HINT: Final = (
-    "Leave it to rules that report, or to the adapter; or accept that each request asks anew."
+    "Leave it to rules that report, or to the adapter; or say with a CachePolicy "
+    "(`enabled: false`) that each request asks anew."
 )
 
 

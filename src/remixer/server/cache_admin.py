@@ -34,14 +34,16 @@ class CacheAdmin:
 
     async def revoke(self, text: str) -> Revoked:
         matches = matcher(text, self._vocabulary()) if text else None
+        # Here first, so that they can be counted. What comes back from the shared cache meanwhile
+        # goes as soon as this process hears of its own revocation.
+        dropped = await self._forget(matches)
         if self._revocations is None:
-            return Revoked(await self._forget(matches), is_shared=False)
+            return Revoked(dropped, is_shared=False)
         try:
-            # First there: an answer that is read from the shared cache must not come back here.
             await self._revocations.publish(text)
         except KeyValueError as error:
-            raise NotToldError(str(error), dropped=await self._forget(matches)) from error
-        return Revoked(await self._forget(matches), is_shared=True)
+            raise NotToldError(str(error), dropped=dropped) from error
+        return Revoked(dropped, is_shared=True)
 
     def report(self) -> CacheReport:
         if self._cached is None:

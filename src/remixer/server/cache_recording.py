@@ -67,7 +67,7 @@ class CacheRecording:
             shape.values_of(answers.table.key_at(slot)),
             is_hit=is_hit,
             at_s=now_s - self._began_s,
-            life_s=answers.times_at(slot)[0],
+            life_s=answers.life_at(slot),
         )
         if begins or not self._segments:
             self._segments.append((begins, bytearray()))

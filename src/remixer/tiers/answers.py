@@ -112,6 +112,7 @@ class Answers:
         """Kinds of answers forgotten because their place had as many as are allowed."""
         self.table = MemoryTable(max_entries=settings.max_entries, max_bytes=settings.max_bytes)
         # Columns, by slot of the table.
+        self._born_s = array("d")
         self._ends_s = array("d")
         self._uses = array("i")  # left; below zero for ever
         self._verdicts: list[Verdict | None] = []
@@ -209,10 +210,12 @@ class Answers:
         if slot is None:
             return NOT_KEPT
         if slot >= len(self._verdicts):
+            self._born_s.append(0.0)
             self._ends_s.append(0.0)
             self._uses.append(0)
             self._verdicts.append(None)
         jitter = self._settings.jitter * self._random.random()
+        self._born_s[slot] = now_s
         self._ends_s[slot] = now_s + verdict.life_s * (1.0 - jitter)
         self._uses[slot] = verdict.uses
         self._verdicts[slot] = verdict
@@ -275,7 +278,7 @@ class Answers:
         self.table = MemoryTable(
             max_entries=settings.max_entries, max_bytes=settings.max_bytes, counts=counts
         )
-        del self._ends_s[:], self._uses[:], self._verdicts[:]
+        del self._born_s[:], self._ends_s[:], self._uses[:], self._verdicts[:]
 
     # ------------------------------------------------------------ telling
 
@@ -284,8 +287,12 @@ class Answers:
         yield from self._places.values()
 
     def times_at(self, slot: int) -> tuple[float, float]:
-        """How long an answer lives, without jitter, and when it ends."""
-        return self._verdict_at(slot).life_s, self._ends_s[slot]
+        """When an answer was learned, and when it ends."""
+        return self._born_s[slot], self._ends_s[slot]
+
+    def life_at(self, slot: int) -> float:
+        """How long an answer may live at most."""
+        return self._verdict_at(slot).life_s
 
     @property
     def shapes(self) -> int:

@@ -109,7 +109,7 @@ def cache_report(cached: CachedMixer, vocabulary: Vocabulary, *, now_s: float) -
             "shapes": answers.shapes,
         },
         places=place_reports(answers, vocabulary),
-        ages=Quantiles.of(max(0.0, life_s - (ends_s - now_s)) for life_s, ends_s in times),
+        ages=Quantiles.of(now_s - born_s for born_s, _ in times),
         left=Quantiles.of(ends_s - now_s for _, ends_s in times),
     )
 
@@ -157,7 +157,7 @@ def _ordered(shape: Shape) -> list[Reference]:
 
 
 def _times(answers: Answers) -> list[tuple[float, float]]:
-    """Life and end of entries all over the table."""
+    """Birth and end of entries all over the table."""
     slots = answers.table.slots
     stride = max(1, slots // _SAMPLE)
     return [

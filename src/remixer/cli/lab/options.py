@@ -13,7 +13,7 @@ SHARES: Final = (0.001, 0.01)
 class AvailabilityOptions:
     """Of `remixer lab availability`. Each has the flag of its name."""
 
-    minutes: float = 4.0
+    minutes: float = 5.0
     seed: int = 1
     rate: float = 50.0
     """Requests per second through each Envoy."""
@@ -21,6 +21,6 @@ class AvailabilityOptions:
     """Of the back end's verdicts."""
     strangers: float = 0.002
     """The part of the requests of users whom nobody can know."""
-    up_s: float = 8.0
-    """Time that is lived between outages."""
+    steady_s: float = 6.0
+    """Time that is lived between outages, after all has recovered; longer than verdicts live."""
     output: OutputFormat = OutputFormat.TEXT

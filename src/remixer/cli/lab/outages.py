@@ -14,6 +14,8 @@ from typing import Final
 
 SHORTEST_S: Final = 1.0
 LONGEST_S: Final = 30.0
+_MARGIN_S: Final = 3.0
+"""For connections to come back and calls to end."""
 
 
 class Phase(Enum):
@@ -21,9 +23,9 @@ class Phase(Enum):
 
     DOWN = "down"
     AFTER = "after"
-    """Up again, for the first half of the time that is lived between outages."""
+    """Up again; a circuit breaker may not have noticed yet."""
     STEADY = "steady"
-    """The second half; stands for all the time that is not lived."""
+    """All is well; stands for all the time that is not lived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,20 @@ class Outage:
     def length_s(self) -> float:
         return self.ends_s - self.begins_s
 
+    @property
+    def forgotten_s(self) -> float:
+        """From when on nothing of it is left.
+
+        A breaker that doubles its pauses looks again after at most as much time as it has waited.
+        """
+        return self.ends_s + self.length_s + _MARGIN_S
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Outages in order, each with `up_s` of good time before it."""
+    """Outages in order, each after steady time, and steady time at the end."""
 
     outages: tuple[Outage, ...]
-    up_s: float
     total_s: float
 
     @property
@@ -55,33 +64,32 @@ class Schedule:
     @property
     def steady_s(self) -> float:
         """How much steady time is lived."""
-        return self.total_s - self.down_s - len(self.outages) * self.up_s / 2
+        return self.total_s - sum(each.forgotten_s - each.begins_s for each in self.outages)
 
     def phase_at(self, at_s: float) -> Phase:
         number = bisect_right([each.begins_s for each in self.outages], at_s) - 1
-        if number < 0:
+        if number < 0 or at_s >= self.outages[number].forgotten_s:
             return Phase.STEADY
-        ends_s = self.outages[number].ends_s
-        if at_s < ends_s:
-            return Phase.DOWN
-        return Phase.AFTER if at_s < ends_s + self.up_s / 2 else Phase.STEADY
+        return Phase.DOWN if at_s < self.outages[number].ends_s else Phase.AFTER
 
 
-def schedule(*, seed: int, total_s: float, up_s: float) -> Schedule:
+def schedule(*, seed: int, total_s: float, steady_s: float) -> Schedule:
     """Outages of 1 to 30 s, as many short as long ones in each octave, until time is up.
 
-    Half of them are silent. The last ends early enough for its aftermath.
+    Half of them are silent. Each has `steady_s` before it, as has the end.
     """
-    return Schedule(tuple(_outages(Random(seed), total_s, up_s)), up_s, total_s)  # noqa: S311 - an experiment
+    outages = _outages(Random(seed), total_s, steady_s)  # noqa: S311 - an experiment
+    return Schedule(tuple(outages), total_s)
 
 
-def _outages(random: Random, total_s: float, up_s: float) -> Iterator[Outage]:
-    at_s = up_s
-    is_silent = random.random() < 0.5  # noqa: PLR2004 - of the caller's; half
+def _outages(random: Random, total_s: float, steady_s: float) -> Iterator[Outage]:
+    begins_s = steady_s
+    is_silent = random.getrandbits(1) == 1
     while True:
         length_s = exp(random.uniform(log(SHORTEST_S), log(LONGEST_S)))
-        if at_s + length_s + up_s > total_s:
+        outage = Outage(begins_s, begins_s + length_s, is_silent)
+        if outage.forgotten_s + steady_s > total_s:
             return
-        yield Outage(at_s, at_s + length_s, is_silent)
+        yield outage
         is_silent = not is_silent
-        at_s += length_s + up_s
+        begins_s = outage.forgotten_s + steady_s

@@ -29,7 +29,11 @@ _MS_PER_S: Final = 1000.0
 async def run_availability(options: AvailabilityOptions) -> None:
     """Raises `StartupError` if a part cannot start, or there is no time for an outage."""
     configure_logging(log_format=LogFormat.CONSOLE, level=LogLevel.ERROR, stream=sys.stderr)
-    timing = schedule(seed=options.seed, total_s=options.minutes * _S_PER_MINUTE, up_s=options.up_s)
+    timing = schedule(
+        seed=options.seed,
+        total_s=options.minutes * _S_PER_MINUTE,
+        steady_s=options.steady_s,
+    )
     if not timing.outages:
         message = f"{options.minutes:g} minutes are too few for an outage. Give more --minutes."
         raise StartupError(message)

@@ -70,8 +70,8 @@ def notes(report: AvailabilityReport) -> Sequence[str]:
         f"{timing.total_s:.0f} s; seed {options.seed}."
     )
     how = (
-        "Outages last as long as they say. Good time between them is compressed: requests of its "
-        f"steady part stand for more, over all by a factor of {stood_for}."
+        "Outages and recoveries last as long as they do. Good time between them is compressed: its "
+        f"requests stand for more, so that all time is compressed by a factor of {stood_for}."
     )
     what = (
         f"Verdicts live {options.lifetime_s:g} s; {options.strangers:.1%} of the requests are of "

@@ -1,6 +1,6 @@
 """What came of the requests: availability and added latency, for a back end that is down so often.
 
-Theory of operation. Outages and what follows them are lived at their own speed. Between them much
+Theory of operation. Outages and recoveries are lived at their own speed. Between them much
 less time is lived than a back end has that is down 1 % or 0.1 % of the time; the requests of the
 steady part stand for it. Each has a weight: 1 around outages, in steady time as many as it stands
 for. The same run therefore tells of any share.

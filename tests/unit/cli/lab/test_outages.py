@@ -6,33 +6,33 @@ from remixer.cli.lab.outages import LONGEST_S, SHORTEST_S, Outage, Phase, Schedu
 
 
 def test_a_seed_gives_the_same_outages_again() -> None:
-    first, again, other = (schedule(seed=seed, total_s=600.0, up_s=8.0) for seed in (1, 1, 2))
+    first, again, other = (schedule(seed=seed, total_s=600.0, steady_s=6.0) for seed in (1, 1, 2))
     assert first == again != other
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_outages_keep_their_bounds_and_leave_good_time(seed: int) -> None:
-    timing = schedule(seed=seed, total_s=600.0, up_s=8.0)
-    ends_s = 0.0
+    timing = schedule(seed=seed, total_s=600.0, steady_s=6.0)
+    well_s = 0.0
     for outage in timing.outages:
         assert SHORTEST_S <= outage.length_s <= LONGEST_S
-        assert outage.begins_s == pytest.approx(ends_s + 8.0)
-        ends_s = outage.ends_s
-    assert ends_s + 8.0 <= 600.0
+        assert outage.begins_s == pytest.approx(well_s + 6.0)
+        assert outage.forgotten_s >= outage.ends_s + outage.length_s, "a breaker's longest pause"
+        well_s = outage.forgotten_s
+    assert well_s + 6.0 <= 600.0
     silent = sum(each.is_silent for each in timing.outages)
     assert abs(len(timing.outages) - 2 * silent) <= 1, "half of them"
 
 
 def test_too_little_time_has_no_outage() -> None:
-    assert schedule(seed=1, total_s=10.0, up_s=8.0).outages == ()
+    assert schedule(seed=1, total_s=10.0, steady_s=6.0).outages == ()
 
 
-def test_good_time_is_its_aftermath_and_then_steady() -> None:
-    timing = Schedule(
-        (Outage(10.0, 14.0, is_silent=False), Outage(24.0, 26.0, is_silent=True)), 10.0, 40.0
-    )
+def test_an_outage_is_followed_by_its_recovery_and_then_all_is_well() -> None:
+    outages = (Outage(10.0, 14.0, is_silent=False), Outage(30.0, 32.0, is_silent=True))
+    timing = Schedule(outages, 50.0)
 
-    assert [timing.phase_at(at) for at in (0.0, 9.9, 10.0, 13.9, 14.0, 18.9, 19.0, 24.0)] == [
+    assert [timing.phase_at(at) for at in (0.0, 9.9, 10.0, 13.9, 14.0, 20.9, 21.0, 30.0)] == [
         Phase.STEADY,
         Phase.STEADY,
         Phase.DOWN,
@@ -43,4 +43,4 @@ def test_good_time_is_its_aftermath_and_then_steady() -> None:
         Phase.DOWN,
     ]
     assert timing.down_s == 6.0
-    assert timing.steady_s == 40.0 - 6.0 - 2 * 5.0
+    assert timing.steady_s == 50.0 - 11.0 - 7.0
