@@ -571,8 +571,9 @@ async def test_a_call_under_way_is_finished_before_the_end(transport: Transport)
             await begun.wait()
             server.lifecycle.request_stop()
             go_on.set()
+        # The server has ended; its answer may still be on the way through the client.
+        assert (await call).valid_use_count == 7
         await adapter.aclose()
-    assert call.result().valid_use_count == 7
 
 
 async def test_the_described_template_is_enough_for_plain_grpcio(running: Running) -> None:

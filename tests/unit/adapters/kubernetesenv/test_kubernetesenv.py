@@ -483,6 +483,7 @@ async def test_before_the_first_list_a_lookup_is_a_failure_that_says_why(
         fake.refusals[REPLICA_SETS] = 403
         params = Params(kubeconfig_path=fake.write_kubeconfig(tmp_path))
         handler = await harness.build(_info(), params)
+        await _until(lambda: "403" in handler._local.missing)
         with pytest.raises(NotListedError, match=f"GET {REPLICA_SETS}: 403"):
             _by_uid(handler, "p.shop")
         with pytest.raises(NotListedError):
