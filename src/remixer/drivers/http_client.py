@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import SplitResult, urlsplit
 
 from remixer.foundation.errors import RemixerError
 
@@ -21,6 +22,16 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+def http_url(text: str) -> SplitResult | None:
+    """The parts of a URL of http or https with a host; None if `text` is none."""
+    try:
+        parts = urlsplit(text)
+        is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if is_usable else None
 
 
 def shown_url(url: str) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import urlsplit
 
 from remixer.adapters.cloudwatch.logs import log_template
 from remixer.adapters.cloudwatch.metrics import DURATION_UNITS
 from remixer.adapters.cloudwatch.params import MetricDatum, Params
 from remixer.attributes.values import ValueType
 from remixer.drivers.aws import INSTALL_HINT, is_installed
+from remixer.drivers.http_client import http_url, shown_url
 from remixer.sdk import HandlerContext, InstanceType, ParamProblem
 from remixer.sdk.go_template import TemplateSyntaxError
 
@@ -22,19 +22,11 @@ def validate(params: Params, context: HandlerContext) -> Iterator[ParamProblem]:
     """The package, then metrics and logs against the instances that rules send here."""
     if not is_installed():
         yield ParamProblem("", "boto3 is not installed", INSTALL_HINT)
-    if params.endpoint_url and not _is_http_url(params.endpoint_url):
-        message = f"`{params.endpoint_url}` is not a URL with http or https and a host"
+    if params.endpoint_url and http_url(params.endpoint_url) is None:
+        message = f"`{shown_url(params.endpoint_url)}` is not a URL with http or https and a host"
         yield ParamProblem("endpoint_url", message)
     yield from _metrics_problems(params, context)
     yield from _logs_problems(params, context)
-
-
-def _is_http_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def _metrics_problems(params: Params, context: HandlerContext) -> Iterator[ParamProblem]:

@@ -4,17 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
-from urllib.parse import urlsplit
 
 from remixer.adapters.listchecker.addresses import AddressFormatError, parse_network
 from remixer.attributes.values import Duration
-from remixer.drivers.http_client import shown_url
+from remixer.drivers.http_client import http_url, shown_url
 from remixer.foundation.durations import format_duration
 from remixer.foundation.regex import PatternError, compile_pattern
 from remixer.sdk import HandlerContext, Int32, ParamProblem
 
 _SECOND_NS: Final = 1_000_000_000
-_SCHEMES: Final = frozenset({"http", "https"})
 
 
 class EntryType(IntEnum):
@@ -54,12 +52,7 @@ def validate(params: Params, _context: HandlerContext) -> Iterator[ParamProblem]
 
 
 def _provider_problems(params: Params) -> Iterator[ParamProblem]:
-    try:
-        parts = urlsplit(params.provider_url)
-        is_usable = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
+    if http_url(params.provider_url) is None:
         yield ParamProblem(
             "provider_url",
             f"`{shown_url(params.provider_url)}` is not an HTTP address",

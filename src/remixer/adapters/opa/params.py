@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from remixer.attributes.values import Duration
-from remixer.drivers.http_client import shown_url
+from remixer.drivers.http_client import http_url, shown_url
 from remixer.drivers.rego import engine
 from remixer.foundation.durations import format_duration
 from remixer.sdk import HandlerContext, Int32, ParamProblem
@@ -15,7 +14,6 @@ MOST_POLICY_BYTES: Final = 1 << 20
 """All modules together; as much as Kubernetes stores in one object."""
 _SECOND_NS: Final = 1_000_000_000
 _MOST_TIMEOUT_NS: Final = 60 * _SECOND_NS
-_SCHEMES: Final = frozenset({"http", "https"})
 _FEWEST_PARTS: Final = 3  # data, package, rule
 _HELP_METHOD: Final = "Write it as data.PACKAGE.RULE: data.mixerauthz.allow."
 
@@ -87,18 +85,8 @@ def _server_problems(params: Params) -> Iterator[ParamProblem]:
     if params.policy:
         message = "is given, and `server_url` too"
         yield ParamProblem("policy", message, "A server has its own policies; keep one of them.")
-    try:
-        parts = urlsplit(params.server_url)
-        is_usable = (
-            parts.scheme in _SCHEMES
-            and bool(parts.hostname)
-            and parts.port != 0
-            and not parts.query
-            and not parts.fragment
-        )
-    except ValueError:
-        is_usable = False
-    if not is_usable:
+    parts = http_url(params.server_url)
+    if parts is None or parts.query or parts.fragment:
         found = shown_url(params.server_url)
         hint = "Write it with scheme and host: http://127.0.0.1:8181."
         yield ParamProblem("server_url", f"`{found}` is not an HTTP address", hint)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from math import isfinite
 from typing import Final
-from urllib.parse import urlsplit
 
 from remixer.adapters.otlp.params import Kind, LogInfo, MetricInfo, Params, Protocol
+from remixer.drivers.http_client import http_url
 from remixer.drivers.otlp import check_grpc_endpoint, is_otlp_installed
 from remixer.foundation.http_fields import is_field_name
 from remixer.sdk import HandlerContext, ParamProblem
@@ -42,13 +42,8 @@ def _endpoint_problems(params: Params) -> Iterator[ParamProblem]:
             hint = "Write HOST:PORT, and `tls: {}` for a connection with TLS."
             yield ParamProblem("endpoint", fault, hint)
         return
-    try:
-        parts = urlsplit(params.endpoint)
-        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        parts.port  # noqa: B018 - raises ValueError for a port that is none
-    except ValueError:
-        is_whole = False
-    if not is_whole or parts.query or parts.fragment:
+    parts = http_url(params.endpoint)
+    if parts is None or parts.query or parts.fragment:
         yield ParamProblem(
             "endpoint",
             "is not a URL of http or https without query",

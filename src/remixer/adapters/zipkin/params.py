@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from remixer.drivers.http_client import http_url
 from remixer.sdk import HandlerContext, ParamProblem
 
 
@@ -30,11 +30,5 @@ def validate(params: Params, context: HandlerContext) -> Iterator[ParamProblem]:
 
 
 def _url_problems(url: str) -> Iterator[ParamProblem]:
-    try:
-        parts = urlsplit(url)
-        is_whole = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        parts.port  # noqa: B018 - raises ValueError for a port that is none
-    except ValueError:
-        is_whole = False
-    if not is_whole:
+    if http_url(url) is None:
         yield ParamProblem("url", "is not a URL of http or https with a host")
