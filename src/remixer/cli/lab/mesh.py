@@ -36,8 +36,10 @@ _STOP_S: Final = 10.0
 _SERVE: Final = ("-c", "from remixer.cli.main import run; run()", "serve")
 _AUTHZ: Final = "envoy.filters.http.ext_authz"
 _ATTRIBUTES: Final = {"context.reporter.kind": "inbound", "destination.namespace": NAMESPACE}
-_ADAPTER_TIMEOUT: Final = "500ms"
-"""Less than Envoy waits, so that there is time for another answer."""
+_ENVOY_TIMEOUT: Final = "3s"
+_ADAPTER_TIMEOUT: Final = "1500ms"
+"""Less than Envoy waits, so that there is time for another answer; and so long that a machine which
+does much else is not taken for a back end that is down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ async def running_lab(
             own.mkdir()
             mixer = await _started(stack, own, ("--config-store", f"fs://{config}", *flags))
             plan = EnvoyPlan(mixer=mixer, service=service_at, static_attributes=_ATTRIBUTES)
-            envoys[name] = await _envoy(stack, program, own, http, bootstrap(plan))
+            envoys[name] = await _envoy(stack, program, own, http, _patient(plan))
         tell("starting Envoy without a check")
         own = folder / "none"
         own.mkdir()
@@ -86,16 +88,29 @@ async def running_lab(
         yield LabMesh(gate, envoys)
 
 
-def _without_check(plan: EnvoyPlan) -> Mapping[str, Any]:
-    document = json.loads(json.dumps(bootstrap(plan)))
+def _patient(plan: EnvoyPlan) -> Mapping[str, Any]:
+    """An Envoy that waits longer for checks than the demo's."""
+    document, manager = _copied(plan)
+    for each in manager["http_filters"]:
+        if each["name"] == _AUTHZ:
+            each["typed_config"]["grpc_service"]["timeout"] = _ENVOY_TIMEOUT
+    return document
+
+
+def _copied(plan: EnvoyPlan) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The demo's document, to be changed, and the connection manager in it."""
+    document: dict[str, Any] = json.loads(json.dumps(bootstrap(plan)))
     (listener,) = document["static_resources"]["listeners"]
-    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    return document, listener["filter_chains"][0]["filters"][0]["typed_config"]
+
+
+def _without_check(plan: EnvoyPlan) -> Mapping[str, Any]:
+    document, manager = _copied(plan)
     manager["http_filters"] = [each for each in manager["http_filters"] if each["name"] != _AUTHZ]
     del manager["access_log"]
     for host in manager["route_config"]["virtual_hosts"]:
         del host["typed_per_filter_config"]
-    found: Mapping[str, Any] = document
-    return found
+    return document
 
 
 async def _envoy(

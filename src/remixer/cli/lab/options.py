@@ -13,9 +13,9 @@ SHARES: Final = (0.001, 0.01)
 class AvailabilityOptions:
     """Of `remixer lab availability`. Each has the flag of its name."""
 
-    minutes: float = 5.0
+    minutes: float = 4.0
     seed: int = 1
-    rate: float = 50.0
+    rate: float = 30.0
     """Requests per second through each Envoy."""
     lifetime_s: float = 5.0
     """Of the back end's verdicts."""

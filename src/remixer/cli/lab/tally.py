@@ -47,6 +47,9 @@ class Row:
     """Answered, but otherwise than the back end would have; of those that were not right."""
     failed_while_down: float
     """Of the requests during outages, from 0 to 1."""
+    failed_afterwards: float
+    """Of those after outages, before all has recovered."""
+    failed_while_well: float
     availability: float
     nines: float
     is_at_least: bool
@@ -69,7 +72,7 @@ def tally(
     total = sum(weights)
     bad = sum(weight for each, weight in zip(samples, weights, strict=True) if not each.is_right)
     right = sum(each.is_right for each in samples)
-    down = [each for each in samples if timing.phase_at(each.at_s) is Phase.DOWN]
+    failed = {phase: _failed(samples, timing, phase) for phase in Phase}
     added = [(each.latency_s - baseline_s) * _MS_PER_S for each in samples]
     return Row(
         cache=cache,
@@ -79,7 +82,9 @@ def tally(
         right=right,
         failed=len(samples) - right,
         wrong=sum(bool(each.status not in {0, 503} and not each.is_right) for each in samples),
-        failed_while_down=_share(sum(not each.is_right for each in down), len(down)),
+        failed_while_down=failed[Phase.DOWN],
+        failed_afterwards=failed[Phase.AFTER],
+        failed_while_well=failed[Phase.STEADY],
         availability=1.0 - bad / total if total else 0.0,
         nines=_nines(bad, total),
         is_at_least=not bad,
@@ -112,5 +117,8 @@ def _nines(bad: float, total: float) -> float:
     return -log10((bad or _RULE_OF_THREE) / max(total, _RULE_OF_THREE))
 
 
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
+def _failed(samples: Sequence[Sample], timing: Schedule, phase: Phase) -> float:
+    of_phase = [each for each in samples if timing.phase_at(each.at_s) is phase]
+    if not of_phase:
+        return 0.0
+    return sum(not each.is_right for each in of_phase) / len(of_phase)
