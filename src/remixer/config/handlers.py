@@ -107,7 +107,7 @@ def _adapter(
         hint = hint_for(name, context.adapters) or _LISTED
     elif handler.adapter:
         code = codes.NOT_SUPPORTED
-        message = "out-of-process adapters are not supported in this version"
+        message = "adapters in other processes are not called here"
         hint = "Name a built-in or installed adapter with `compiledAdapter`."
     else:
         code, message = codes.UNKNOWN_ADAPTER, "the handler names no adapter"
