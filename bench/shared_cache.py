@@ -2,6 +2,7 @@
 
 All rows are of one run against one Valkey server on a socket file, in CPU time of this process per
 key: the client's own pipelined GET, then checks that the shared tier answers, as many at a time.
+A check is a task, with and without a shared cache; "net" is without it.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -35,18 +37,21 @@ GOAL = 2.0
 def main() -> int:
     """Measure and print; 0 unless something else than hits was measured."""
     with tempfile.TemporaryDirectory() as folder, ValkeyProcess(Path(folder)) as valkey:
-        rows = asyncio.run(_rows(valkey))
+        rows = uvloop.run(_rows(valkey))
     console = Console()
     title = f"CPU µs of this process per key, {AT_A_TIME} at a time"
-    table = Table("", "median", "min", "max", "ratio", title=title)
-    base = rows[0][1].median
+    table = Table("", "median", "min", "max", "ratio", "net ratio", title=title)
+    base, task = rows[0][1].median, rows[-1][1].median
+    worst = 0.0
     for name, figure in rows:
         values = (figure.median, figure.minimum, figure.maximum)
-        table.add_row(name, *(f"{each:.2f}" for each in values), f"{figure.median / base:.2f}")
+        net = (figure.median - task) / base if name.startswith("shared hit") else None
+        worst = max(worst, net or 0.0)
+        texts = [f"{each:.2f}" for each in (*values, figure.median / base)]
+        table.add_row(name, *texts, "" if net is None else f"{net:.2f}")
     console.print(table)
-    worst = max(figure.median for name, figure in rows if name.startswith("shared hit"))
-    is_met = worst <= GOAL * base
-    console.print(f"goal: a hit ≤ {GOAL:g} pipelined GETs: {'met' if is_met else 'missed'}")
+    is_met = worst <= GOAL
+    console.print(f"goal: a hit ≤ {GOAL:g} pipelined GETs, net: {'met' if is_met else 'missed'}")
     return 0
 
 

@@ -200,6 +200,8 @@ class Mesh:
     ) -> None:
         for task in self.running:
             task.cancel()
+        if self.running:
+            await asyncio.wait(self.running)
         if error is None:
             for instance in self.instances:
                 await instance.tier.aclose()

@@ -28,6 +28,7 @@ from remixer.drivers.key_values import Addition, Put, Read
 from remixer.foundation.clock import Clock
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import PolicyError
+from remixer.foundation.status import Code
 from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome, ReportOutcome
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest
@@ -46,6 +47,8 @@ _OWN_SHARE: Final = 4
 """Who made an answer gets one part in so many of its uses."""
 _READERS: Final = 32
 """So many readers have a part of the rest."""
+_TROUBLE: Final = frozenset({Code.UNAVAILABLE, Code.INTERNAL})
+"""Verdicts that report trouble are not for others."""
 _LEAST_BUDGET: Final = 0.25
 """Who has less than this part of the budget left does not ask any more."""
 _GRACE_MS: Final = 1_000
@@ -126,7 +129,7 @@ class SharedMixer:
         hit = await self._look_up(place, request)
         if hit is None or (request.is_renewal and self._is_due(hit)):
             self.counts.misses += 1
-            return await self._ask(place, request)
+            return await self._ask(place, request, replaces=hit)
         self.counts.hits += 1
         self._renew_if_due(place, hit, request)
         outcome = self._told(hit)
@@ -229,32 +232,41 @@ class SharedMixer:
 
     # ------------------------------------------------------------ learning
 
-    async def _ask(self, place: SharedPlace, request: CheckRequest) -> CheckOutcome:
-        """The inner Mixer, for all processes."""
+    async def _ask(
+        self, place: SharedPlace, request: CheckRequest, *, replaces: _Hit | None = None
+    ) -> CheckOutcome:
+        """The inner Mixer, for all processes, unless its rules changed meanwhile."""
         made_ms = self._now_ms()
+        is_same = self._policies.signature_of(request.bag) == place.rules
         outcome = await self._inner.check(request)
-        return self._learned(place, request, outcome, made_ms=made_ms)
+        if not is_same or self._policies.signature_of(request.bag) != place.rules:
+            return outcome
+        told, key = self._learned(place, request, outcome, made_ms=made_ms)
+        if replaces is not None and key != replaces.key:
+            # The old answer must not come back after a newer one, even one that is not for others.
+            self._cache.put(Put(replaces.key, b"", 1, edition=0))
+        return told
 
     def _learned(
         self, place: SharedPlace, request: CheckRequest, outcome: CheckOutcome, *, made_ms: int
-    ) -> CheckOutcome:
-        """What this process gets; the rest of the uses is for all."""
+    ) -> tuple[CheckOutcome, bytes | None]:
+        """What this process gets, and where the rest of the uses is for all; None: nowhere."""
         life_ms = min(outcome.valid_duration // _NS_PER_MS, self._age_ms)
         total = outcome.valid_use_count
         own = UNLIMITED if total < 0 else -(-total // _OWN_SHARE)
         is_for_others = total < 0 or own < total
         if not is_for_others or life_ms <= 0 or not _may_be_shared(outcome):
-            return outcome
+            return outcome, None
         if self._cache.is_resting:
-            return outcome
+            return outcome, None
         shape = self._places.shape(place, outcome.references)
         key = None if shape is None else shape.key_of(request.bag)
-        if key is None:
-            return outcome
         uses = UNLIMITED if total < 0 else total - own
-        if not self._write(key, outcome, made_ms=made_ms, life_ms=life_ms, uses=uses):
-            return outcome
-        return outcome if total < 0 else replace(outcome, valid_use_count=own)
+        if key is None or not self._write(
+            key, outcome, made_ms=made_ms, life_ms=life_ms, uses=uses
+        ):
+            return outcome, None
+        return outcome if total < 0 else replace(outcome, valid_use_count=own), key
 
     def _write(
         self, key: bytes, outcome: CheckOutcome, *, made_ms: int, life_ms: int, uses: int
@@ -301,7 +313,7 @@ class SharedMixer:
             ends_s = asyncio.get_running_loop().time() + self._settings.budget_s
             if await self._cache.add(claim, ends_s=ends_s) == 1:
                 self.counts.renewals += 1
-                await self._ask(place, request)
+                await self._ask(place, request, replaces=hit)
         except PolicyError:
             return  # it still has time; the next who asks past its end hears of the failure
         finally:
@@ -313,7 +325,8 @@ class SharedMixer:
 
 def _may_be_shared(outcome: CheckOutcome) -> bool:
     is_allowed = outcome.hints is None or outcome.hints.is_shared
-    return is_allowed and outcome.provenance is Provenance.COMPUTED
+    is_news = outcome.provenance is Provenance.COMPUTED
+    return is_allowed and is_news and outcome.status.code not in _TROUBLE
 
 
 def _uses_of(stored: StoredAnswer, ticket: int) -> int:

@@ -30,12 +30,15 @@ class SharedPlace:
         "is_reading",
         "key",
         "read_at_s",
+        "rules",
         "shapes",
         "signature",
         "written_at_s",
     )
 
-    def __init__(self, signature: bytes) -> None:
+    def __init__(self, rules: bytes, signature: bytes) -> None:
+        """`rules`: their signature; `signature`: what it is in this scope."""
+        self.rules = rules
         self.signature = signature
         self.key = shapes_key(signature)
         self.shapes: dict[frozenset[Reference], SharedShape] = {}
@@ -74,7 +77,9 @@ class SharedPlaces:
         if place is None:
             if len(self._places) >= self._settings.max_places:
                 del self._places[next(iter(self._places))]
-            place = self._places[signature] = SharedPlace(_scoped(signature, self._scope))
+            place = self._places[signature] = SharedPlace(
+                signature, _scoped(signature, self._scope)
+            )
         return place
 
     def is_due(self, place: SharedPlace) -> bool:

@@ -29,6 +29,9 @@ class Kind(Enum):
     REVOCATION = 3
 
 
+_HEADS: Final = {kind: b"%b%c%c" % (_MAGIC, FORMAT, kind.value) for kind in Kind}
+
+
 class Refusal(Enum):
     """Why a document that was found is of no use. Values are metric labels."""
 
@@ -75,33 +78,34 @@ class Seal:
 
     def close(self, kind: Kind, key: bytes, body: bytes) -> bytes:
         """The document to keep under `key`."""
-        head = b"%b%c%c" % (_MAGIC, FORMAT, kind.value)
+        head = _HEADS[kind]
         return b"%b%b%b" % (head, _tag(self._secrets[0], head, key, body), body)
 
     def open(self, kind: Kind, key: bytes, document: bytes) -> bytes:
         """The body. Raises `RefusedError`."""
-        if document[: len(_MAGIC)] != _MAGIC[: len(document)]:
-            raise RefusedError(Refusal.FOREIGN)
-        if len(document) < _BODY_AT:
-            raise RefusedError(Refusal.TRUNCATED)
-        if document[len(_MAGIC)] != FORMAT:
-            raise RefusedError(Refusal.VERSION)
-        if document[_HEAD_BYTES - 1] != kind.value:
-            raise RefusedError(Refusal.FOREIGN)
-        head, tag, body = (
-            document[:_HEAD_BYTES],
-            document[_HEAD_BYTES:_BODY_AT],
-            document[_BODY_AT:],
-        )
+        head = document[:_HEAD_BYTES]
+        if head != _HEADS[kind] or len(document) < _BODY_AT:
+            raise RefusedError(_fault(document))
+        body = document[_BODY_AT:]
         for secret in self._secrets:
-            if hmac.compare_digest(tag, _tag(secret, head, key, body)):
+            if hmac.compare_digest(document[_HEAD_BYTES:_BODY_AT], _tag(secret, head, key, body)):
                 return body
         raise RefusedError(Refusal.SEAL)
 
 
+def _fault(document: bytes) -> Refusal:
+    """What is wrong with a head."""
+    if document[: len(_MAGIC)] != _MAGIC[: len(document)]:
+        return Refusal.FOREIGN
+    if len(document) < _BODY_AT:
+        return Refusal.TRUNCATED
+    return Refusal.FOREIGN if document[len(_MAGIC)] == FORMAT else Refusal.VERSION
+
+
 def _tag(secret: bytes, head: bytes, key: bytes, body: bytes) -> bytes:
-    digest = hashlib.blake2b(
-        b"%b%c%b" % (head, len(key), key), digest_size=_TAG_BYTES, key=secret, person=_PERSON
-    )
-    digest.update(body)
-    return digest.digest()
+    return hashlib.blake2b(
+        b"%b%c%b%b" % (head, len(key), key, body),
+        digest_size=_TAG_BYTES,
+        key=secret,
+        person=_PERSON,
+    ).digest()

@@ -9,6 +9,7 @@ import pytest
 from remixer.attributes.bag import plain_bag
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import CheckFailedError
+from remixer.foundation.status import Status
 from remixer.mixer.outcome import CacheHints, Provenance
 from remixer.mixer.request import CheckRequest
 from remixer.testing.clock import clock_of_running_loop, in_virtual_time
@@ -145,6 +146,7 @@ async def test_quotas_are_granted_by_the_inner_mixer_unless_denied() -> None:
         pytest.param({"valid_use_count": 1}, id="one use"),
         pytest.param({"provenance": Provenance.STALE}, id="stale"),
         pytest.param({"hints": CacheHints(is_shared=False)}, id="a policy"),
+        pytest.param({"status": Status(14, "down")}, id="trouble"),
         pytest.param({"valid_use_count": 1 << 80}, id="numbers of no protocol"),
     ],
 )
@@ -476,6 +478,30 @@ async def test_a_caller_that_renews_gets_a_new_answer_or_one_that_others_renewed
         await asyncio.sleep(50)
         assert (await one.ask(renews=True, user="eve")).provenance is Provenance.COMPUTED
         assert (await two.ask(renews=True, user="eve")).provenance is Provenance.SHARED
+
+
+@in_virtual_time
+async def test_an_old_answer_does_not_come_back_after_a_newer_one_that_is_not_for_others() -> None:
+    async with Mesh() as mesh:
+        one, two = await mesh.instance(), await mesh.instance()
+        await one.ask(user="eve")
+        await asyncio.sleep(50)
+        two.inner.reads, two.inner.life_s = ("user", "path"), 0.0
+        assert (await two.ask(renews=True, user="eve")).provenance is Provenance.COMPUTED
+        await asyncio.sleep(0.1)
+        assert (await one.ask(user="eve")).provenance is Provenance.COMPUTED
+
+
+@in_virtual_time
+async def test_an_answer_during_which_the_rules_changed_is_not_shared() -> None:
+    async with Mesh() as mesh:
+        one = await mesh.instance()
+        one.inner.delay_s = 1
+        asking = asyncio.ensure_future(one.ask(user="eve"))  # noqa: TID251 - it takes its time
+        await asyncio.sleep(0.5)
+        one.rules.signature = b"rules of others!"
+        await asking
+        assert not _answers(mesh)
 
 
 @in_virtual_time
