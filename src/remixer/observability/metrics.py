@@ -17,8 +17,10 @@ from prometheus_client.registry import Collector
 from remixer import __version__
 from remixer.observability.cache_metrics import cache_metrics
 from remixer.observability.series import Counter, Distribution, Family
+from remixer.observability.shared_cache_metrics import shared_cache_metrics
 from remixer.runtime.metrics import ConfigCounts
 from remixer.tiers.cached import CachedMixer
+from remixer.tiers.shared_counts import SharedCounts
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -66,6 +68,7 @@ class RuntimeMetrics:
         self._calls_refused = Family(Counter, width=1)
         self._forwarded = Family(Counter, width=1)
         self._caches: list[CachedMixer] = []
+        self._shared_caches: list[SharedCounts] = []
         self._gauges: dict[str, tuple[str, Mapping[str, int]]] = {}
         self._registry = _registry(_RuntimeCollector(self))
         self.config_loaded(ConfigCounts())
@@ -136,6 +139,10 @@ class RuntimeMetrics:
     def forwarded_attributes(self, *, result: str) -> None:
         """A request had the header `x-istio-attributes`. `result`: a constant word."""
         self._forwarded.of(result).add()
+
+    def watch_shared_cache(self, counts: SharedCounts) -> None:
+        """Show from now on what this process does with the shared cache."""
+        self._shared_caches.append(counts)
 
     def watch_cache(self, cached: CachedMixer) -> None:
         """Show from now on what this memory of verdicts does."""
@@ -209,6 +216,8 @@ class RuntimeMetrics:
         )
         for cached in self._caches:
             yield from cache_metrics(cached)
+        for counts in self._shared_caches:
+            yield from shared_cache_metrics(counts)
         for name, (label, values) in self._gauges.items():
             yield _gauge(name, label, values)
 

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from random import Random
 from typing import Final
 
 from remixer.attributes.vocabulary import Vocabulary
@@ -38,17 +36,14 @@ from remixer.runtime.engine import Engine
 from remixer.runtime.guard import Guard
 from remixer.runtime.handlers import HandlerBuilder
 from remixer.runtime.reload import Reloader
-from remixer.server.background import BackgroundWork
-from remixer.server.cache_admin import CacheAdmin
-from remixer.server.cache_recording import CacheRecording
+from remixer.server.caching import Caching
 from remixer.server.configuration import Configuration
 from remixer.server.installed import installed_resolver
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service
 from remixer.server.monitoring import monitoring_routes
 from remixer.server.scrape import CONTENT_TYPE, ScrapePage
-from remixer.server.settings import Settings, Switch, Transport
+from remixer.server.settings import Settings, Transport
 from remixer.server.task_home import TaskHome
-from remixer.tiers.cached import CachedMixer
 from remixer.transport.grpcio_server import grpcio_servers
 from remixer.transport.observed import observed
 from remixer.transport.own_server import own_servers
@@ -83,10 +78,8 @@ class RemixerServer:
             adapter_timeout_s=settings.adapter_timeout_s,
         )
         self.engine = Engine(guard=guard, metrics=self.metrics)
-        self._background = BackgroundWork()
-        self._recording = self._recording_of(settings)
-        self._cache = self._cached(self.engine)
-        self.mixer = self._cache or self.engine
+        self._caching = Caching(self.engine, settings, clock=self._clock, metrics=self.metrics)
+        self.mixer = self._caching.mixer
         self._grpc_addresses: tuple[str, ...] = ()
         self._http_addresses: dict[str, str] = {}
         self._started = asyncio.Event()
@@ -138,9 +131,7 @@ class RemixerServer:
         home = TaskHome()
         http = AioHttpClient()
         yield Part("tasks", on_run=home.run)
-        yield Part("background", on_run=self._background.run)
-        if self._recording is not None:
-            yield self._recording
+        yield from self._caching.services()
         yield Part("http client", on_start=http.start, on_close=http.aclose)
         yield self._http_part(
             "monitoring",
@@ -165,28 +156,6 @@ class RemixerServer:
             wait_s=settings.config_wait_s,
         )
         yield self._grpc_part()
-
-    def _recording_of(self, settings: Settings) -> CacheRecording | None:
-        if settings.cache_record is None or settings.cache is Switch.OFF:
-            return None
-        file = Path(settings.cache_record)
-        return CacheRecording(file, most_bytes=settings.cache_record_bytes, clock=self._clock)
-
-    def _cached(self, engine: Engine) -> CachedMixer | None:
-        """`engine` with a memory of its verdicts, if that is wanted."""
-        if self._settings.cache is Switch.OFF:
-            return None
-        cached = CachedMixer(
-            engine,
-            settings=self._settings.cache_settings(),
-            policies=engine,
-            clock=self._clock,
-            random=Random(),  # noqa: S311 - spreads expiry, guards nothing
-            background=self._background,
-            trace=self._recording,
-        )
-        self.metrics.watch_cache(cached)
-        return cached
 
     def _reloader(self, guard: Guard, http: HttpClient, group: asyncio.TaskGroup) -> Reloader:
         handlers = HandlerBuilder(
@@ -237,9 +206,8 @@ class RemixerServer:
         return ForwardedReader(trust=trust, observer=self.metrics)
 
     def _admin_methods(self) -> tuple[Method, ...]:
-        admin = CacheAdmin(self._cache, vocabulary=self._vocabulary, clock=self._clock)
         trust = PeerTrust.of(self._settings.admin_from)
-        return cache_admin_methods(admin, trust=trust, setting="--admin-from")
+        return cache_admin_methods(self._caching.operations(), trust=trust, setting="--admin-from")
 
     def _vocabulary(self) -> Vocabulary:
         return self.engine.generation.snapshot.vocabulary

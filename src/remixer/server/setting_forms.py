@@ -64,6 +64,11 @@ def optional_path(wanted: str) -> Form[str | None]:
     return Form("FILE", wanted, _single(lambda path: path or None), lambda path: path or "")
 
 
+def optional_url(wanted: str) -> Form[str | None]:
+    """A URL; an empty text means none. It may hold a password: it is not shown."""
+    return Form("URL", wanted, _single(lambda url: url or None), lambda url: "set" if url else "")
+
+
 def whole_number(*, least: int, most: int) -> Form[int]:
     def parse(found: str) -> int:
         digits = found.replace("_", "")

@@ -32,6 +32,7 @@ from remixer.server.setting_sources import (
     variable_of,
 )
 from remixer.tiers.settings import CacheSettings
+from remixer.tiers.shared_settings import MOST_AGE_S, SharedSettings
 from remixer.transport.port import Listener, TlsFiles, TransportLimits
 
 CONFLICT: Final = "SET004"
@@ -41,6 +42,7 @@ _MOST_MESSAGE_BYTES: Final = 64 << 20
 _LONGEST_WAIT_S: Final = 3_600.0
 _LONGEST_CACHED_S: Final = 86_400.0
 _CACHE_DEFAULTS: Final = CacheSettings()
+_SHARED_DEFAULTS: Final = SharedSettings()
 
 T = TypeVar("T")
 
@@ -187,6 +189,21 @@ class Settings:
         _CACHE_DEFAULTS.stale_for_s,
         about="How long past its end a verdict may stand in for a failure; 0s for never.",
     )
+    shared_cache: str | None = _setting(
+        forms.optional_url("valkey://, redis://, rediss://, unix:// or memcached://HOST[,HOST]"),
+        None,
+        about="A cache that several instances share, asked where a handler would have to wait.",
+    )
+    shared_cache_key: str | None = _setting(
+        forms.optional_path("a file with one secret a line"),
+        None,
+        about="What shared verdicts are signed with, so that nobody else can write any.",
+    )
+    shared_cache_budget_s: float = _setting(
+        forms.seconds(least=0.0001, most=10.0),
+        _SHARED_DEFAULTS.budget_s,
+        about="What the shared cache may cost one check.",
+    )
     cache_record: str | None = _setting(
         forms.optional_path("a file that is written"),
         None,
@@ -238,6 +255,11 @@ class Settings:
             max_bytes=self.cache_bytes,
             max_age_s=self.cache_max_age_s,
             stale_for_s=self.cache_stale_for_s,
+        )
+
+    def shared_settings(self) -> SharedSettings:
+        return SharedSettings(
+            budget_s=self.shared_cache_budget_s, max_age_s=min(self.cache_max_age_s, MOST_AGE_S)
         )
 
     def limits(self) -> TransportLimits:
