@@ -26,8 +26,8 @@ def lab(*arguments: str) -> tuple[int, str, str]:
 
 
 def test_stale_answers_cover_what_is_down() -> None:
-    # One outage of 3 s; seed and time are chosen for that.
-    code, stdout, stderr = lab("--minutes", "0.4", "--seed", "8", "--rate", "25", "-o", "json")
+    # One outage of a few seconds; seed and time are chosen for that.
+    code, stdout, stderr = lab("--minutes", "0.5", "--seed", "8", "--rate", "25", "-o", "json")
     assert code == ExitCode.DONE, stderr
     report = json.loads(stdout)
     rows = {(each["cache"], each["down_share"]): each for each in report["rows"]}

@@ -13,7 +13,7 @@ SHARES: Final = (0.001, 0.01)
 class AvailabilityOptions:
     """Of `remixer lab availability`. Each has the flag of its name."""
 
-    minutes: float = 4.0
+    minutes: float = 5.0
     seed: int = 1
     rate: float = 30.0
     """Requests per second through each Envoy."""

@@ -14,7 +14,8 @@ from typing import Final
 
 SHORTEST_S: Final = 1.0
 LONGEST_S: Final = 30.0
-_MARGIN_S: Final = 3.0
+_RECOVERY: Final = 2.0
+_MARGIN_S: Final = 5.0
 """For connections to come back and calls to end."""
 
 
@@ -45,9 +46,10 @@ class Outage:
     def forgotten_s(self) -> float:
         """From when on nothing of it is left.
 
-        A breaker that doubles its pauses looks again after at most as much time as it has waited.
+        A breaker that doubles its pauses looks again after at most as much time as it has waited;
+        a connection that does so, too, may fail it once more.
         """
-        return self.ends_s + self.length_s + _MARGIN_S
+        return self.ends_s + _RECOVERY * self.length_s + _MARGIN_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,11 @@ def notes(report: AvailabilityReport) -> Sequence[str]:
         "Added latency: above the median of an Envoy that asks nobody, "
         f"{report.baseline_p50_ms:.1f} ms."
     )
-    return when, how, what, latency
+    recoveries = {row.cache: row.longest_recovery_s for row in report.rows}
+    recovery = "Longest time from the end of an outage to the last failure: " + ", ".join(
+        f"{seconds:.1f} s ({cache})" for cache, seconds in recoveries.items()
+    )
+    return when, how, what, latency, f"{recovery}."
 
 
 def report_json(report: AvailabilityReport) -> dict[str, Json]:
@@ -116,6 +120,7 @@ def _row_json(row: Row) -> dict[str, Json]:
         "failed_while_down": row.failed_while_down,
         "failed_afterwards": row.failed_afterwards,
         "failed_while_well": row.failed_while_well,
+        "longest_recovery_seconds": row.longest_recovery_s,
         "availability": row.availability,
         "nines": row.nines,
         "nines_are_at_least": row.is_at_least,

@@ -50,6 +50,8 @@ class Row:
     failed_afterwards: float
     """Of those after outages, before all has recovered."""
     failed_while_well: float
+    longest_recovery_s: float
+    """From the end of an outage to the last request that failed before the next one."""
     availability: float
     nines: float
     is_at_least: bool
@@ -85,6 +87,7 @@ def tally(
         failed_while_down=failed[Phase.DOWN],
         failed_afterwards=failed[Phase.AFTER],
         failed_while_well=failed[Phase.STEADY],
+        longest_recovery_s=_longest_recovery_s(samples, timing),
         availability=1.0 - bad / total if total else 0.0,
         nines=_nines(bad, total),
         is_at_least=not bad,
@@ -115,6 +118,17 @@ def _nines(bad: float, total: float) -> float:
     if not total:
         return 0.0
     return -log10((bad or _RULE_OF_THREE) / max(total, _RULE_OF_THREE))
+
+
+def _longest_recovery_s(samples: Iterable[Sample], timing: Schedule) -> float:
+    failures = sorted(each.at_s for each in samples if not each.is_right)
+    begins = [*(each.begins_s for each in timing.outages[1:]), timing.total_s]
+    longest_s = 0.0
+    for outage, until_s in zip(timing.outages, begins, strict=True):
+        after = [at_s for at_s in failures if outage.ends_s <= at_s < until_s]
+        if after:
+            longest_s = max(longest_s, after[-1] - outage.ends_s)
+    return longest_s
 
 
 def _failed(samples: Sequence[Sample], timing: Schedule, phase: Phase) -> float:

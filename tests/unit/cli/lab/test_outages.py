@@ -29,10 +29,10 @@ def test_too_little_time_has_no_outage() -> None:
 
 
 def test_an_outage_is_followed_by_its_recovery_and_then_all_is_well() -> None:
-    outages = (Outage(10.0, 14.0, is_silent=False), Outage(30.0, 32.0, is_silent=True))
-    timing = Schedule(outages, 50.0)
+    outages = (Outage(10.0, 14.0, is_silent=False), Outage(40.0, 42.0, is_silent=True))
+    timing = Schedule(outages, 60.0)
 
-    assert [timing.phase_at(at) for at in (0.0, 9.9, 10.0, 13.9, 14.0, 20.9, 21.0, 30.0)] == [
+    assert [timing.phase_at(at) for at in (0.0, 9.9, 10.0, 13.9, 14.0, 26.9, 27.0, 40.0)] == [
         Phase.STEADY,
         Phase.STEADY,
         Phase.DOWN,
@@ -43,4 +43,4 @@ def test_an_outage_is_followed_by_its_recovery_and_then_all_is_well() -> None:
         Phase.DOWN,
     ]
     assert timing.down_s == 6.0
-    assert timing.steady_s == 50.0 - 11.0 - 7.0
+    assert timing.steady_s == 60.0 - 17.0 - 11.0

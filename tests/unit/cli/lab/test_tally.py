@@ -61,8 +61,8 @@ def test_a_wrong_answer_is_none() -> None:
 
 
 def test_steady_requests_stand_for_the_time_that_was_not_lived() -> None:
-    # 10 s down are 1 % of 1,000 s; 900 of these are not lived, and 74 s steady are.
-    assert steady_weight(TIMING, 0.01) == pytest.approx(1 + 900 / 74)
+    # 10 s down are 1 % of 1,000 s; 900 of these are not lived, and 60 s steady are.
+    assert steady_weight(TIMING, 0.01) == pytest.approx(1 + 900 / 60)
     assert steady_weight(TIMING, 0.5) == 1.0, "never for less than itself"
 
 
@@ -77,6 +77,14 @@ def test_latencies_are_above_the_baseline_and_weighted() -> None:
     assert often.added_p50_ms == pytest.approx(1.0)
     assert often.added_p99_ms == pytest.approx(999.0)
     assert seldom.added_p99_ms == pytest.approx(1.0)
+
+
+def test_the_longest_recovery_is_to_the_last_failure_before_the_next_outage() -> None:
+    late = [Sample(16.5, 0.01, 503, 200), Sample(41.0, 0.01, 503, 200)]
+    row = tally([*samples(), *late], TIMING, cache="off", down_share=0.01, baseline_s=0.0)
+    assert row.longest_recovery_s == pytest.approx(2.5)
+    assert row.failed_afterwards > 0
+    assert row.failed_while_well == 0
 
 
 def test_a_quantile_of_nothing_is_zero() -> None:
