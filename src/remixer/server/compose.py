@@ -4,7 +4,7 @@ To swap a part (a clock, a transport, a store), swap it here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -65,8 +65,15 @@ class Addresses:
 class RemixerServer:
     """One server process's worth of objects. Runs once: `run`, or `serving` around a block."""
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        on_started: Callable[[], None] | None = None,
+    ) -> None:
         """Raises `StartupError` for a configuration store that cannot be opened."""
+        self._on_started = on_started
         self._clock = clock or SystemClock()
         self._settings = settings
         self.metrics = RuntimeMetrics()
@@ -184,6 +191,8 @@ class RemixerServer:
             _log.info("listening", grpc=list(self._grpc_addresses), **self._http_addresses)
             board.announce(is_serving=True)
             self._started.set()
+            if self._on_started is not None:
+                self._on_started()
 
         async def drain(grace_s: float) -> None:
             board.close()

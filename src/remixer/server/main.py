@@ -1,5 +1,6 @@
 """What `remixer serve` runs."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -37,6 +38,12 @@ def serve(settings: Settings, *, notes: Sequence[FlagNote] = ()) -> int:
 
 
 async def _serve(settings: Settings) -> None:
-    server = RemixerServer(settings)
+    server = RemixerServer(settings, on_started=_settle)
     with stop_on_signals(server.lifecycle):
         await server.run()
+
+
+def _settle() -> None:
+    """What there is now stays: full collections, 50 ms long otherwise, need not look at it."""
+    gc.collect()
+    gc.freeze()
