@@ -28,6 +28,7 @@ from remixer.foundation.errors import RemixerError
 
 __all__ = [
     "MOST_CONNECTIONS",
+    "Cancellation",
     "RedisAnswerError",
     "RedisClient",
     "RedisError",
@@ -139,6 +140,24 @@ class _Rest:
     def succeeded(self) -> None:
         self._failures = 0
         self._rest_s = 0.0
+
+
+class Cancellation:
+    """Passes on a cancellation that the library swallowed, as it does while it connects.
+
+    One from before does not count: whoever cleans up after it may ask on.
+    """
+
+    __slots__ = ("_before", "_task")
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._before = 0 if self._task is None else self._task.cancelling()
+
+    def pass_on(self) -> None:
+        """Raises `CancelledError` if the task was cancelled since this was made."""
+        if self._task is not None and self._task.cancelling() > self._before:
+            raise asyncio.CancelledError
 
 
 class RedisClient:
@@ -272,8 +291,10 @@ class RedisClient:
         if not self._rest.may_try():
             raise RedisUnavailableError(self._told("not asked: it was not there just now"))
         begun_s = self._clock.monotonic_s()
+        cancellation = Cancellation()
         try:
             answer = await self._translated(exchange(redis))
+            cancellation.pass_on()
         except RedisUnavailableError:
             self._rest.failed()
             raise

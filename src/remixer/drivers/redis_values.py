@@ -16,6 +16,7 @@ from remixer.drivers.key_values import (
     with_edition,
 )
 from remixer.drivers.redis import (
+    Cancellation,
     RedisAnswerError,
     RedisClient,
     RedisPubSub,
@@ -157,8 +158,10 @@ class RedisValues:
 
 
 async def _hear(connection: RedisPubSub, channel: str, on_notice: Callable[[], None]) -> None:
+    cancellation = Cancellation()
     await connection.subscribe(channel)
     while True:
+        cancellation.pass_on()
         # The first that comes is that of the subscription itself.
         if await connection.get_message(timeout=_LISTEN_S) is not None:
             on_notice()
