@@ -22,10 +22,10 @@ from remixer.mixer.outcome import CheckOutcome, Provenance
 from remixer.mixer.request import CheckRequest
 from remixer.testing.shared_cache import CountingMixer, Rules
 from remixer.testing.valkey import ValkeyProcess
-from remixer.tiers.shared import SharedMixer
-from remixer.tiers.shared_open import open_shared_cache
-from remixer.tiers.shared_seal import Seal
-from remixer.tiers.shared_settings import SharedSettings
+from remixer.tiers.shared.mixer import SharedMixer
+from remixer.tiers.shared.opening import open_shared_cache
+from remixer.tiers.shared.seal import Seal
+from remixer.tiers.shared.settings import SharedSettings
 
 AT_A_TIME = 100
 ROUNDS = 9

@@ -21,9 +21,9 @@ from remixer.testing.valkey import ValkeyProcess
 from remixer.testing.valkey_groups import ClusterOfOne, SentinelGroup
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.settings import CacheSettings
-from remixer.tiers.shared import SharedMixer
-from remixer.tiers.shared_open import SharedCacheUrlError, SharedTier, open_shared_cache
-from remixer.tiers.shared_settings import SharedSettings
+from remixer.tiers.shared.mixer import SharedMixer
+from remixer.tiers.shared.opening import SharedCacheUrlError, SharedTier, open_shared_cache
+from remixer.tiers.shared.settings import SharedSettings
 
 # Slower than the default, for machines that do other work.
 BUDGET_S = 0.25

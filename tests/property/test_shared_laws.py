@@ -21,10 +21,10 @@ from remixer.mixer.outcome import (
     RouteDirective,
 )
 from remixer.tiers.keys import Shape
-from remixer.tiers.shared_bytes import MalformedError
-from remixer.tiers.shared_keys import SharedShape, decode_shapes, encode_shapes
-from remixer.tiers.shared_seal import Kind, RefusedError, Seal
-from remixer.tiers.shared_values import AnswerCodec
+from remixer.tiers.shared.bytes import MalformedError
+from remixer.tiers.shared.keys import SharedShape, decode_shapes, encode_shapes
+from remixer.tiers.shared.seal import Kind, RefusedError, Seal
+from remixer.tiers.shared.values import AnswerCodec
 
 INT32 = st.integers(-(1 << 31), (1 << 31) - 1)
 TEXTS = st.text(st.characters(), max_size=20)

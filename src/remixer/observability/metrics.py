@@ -20,7 +20,7 @@ from remixer.observability.series import Counter, Distribution, Family
 from remixer.observability.shared_cache_metrics import shared_cache_metrics
 from remixer.runtime.metrics import ConfigCounts
 from remixer.tiers.cached import CachedMixer
-from remixer.tiers.shared_counts import SharedCounts
+from remixer.tiers.shared.counts import SharedCounts
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from prometheus_client.metrics_core import Metric
 
-from remixer.tiers.shared_counts import SharedCounts
-from remixer.tiers.shared_seal import Refusal
+from remixer.tiers.shared.counts import SharedCounts
+from remixer.tiers.shared.seal import Refusal
 
 
 def shared_cache_metrics(counts: SharedCounts) -> Iterator[Metric]:

@@ -10,7 +10,7 @@ from remixer.frontends.cache_admin import NotToldError, Revoked
 from remixer.tiers.cache_report import CacheReport, cache_report
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.revoking import matcher
-from remixer.tiers.shared_revocations import Revocations
+from remixer.tiers.shared.revocations import Revocations
 
 _log = event_log(__name__)
 

@@ -18,7 +18,7 @@ from remixer.server.lifecycle import Part, Service
 from remixer.server.settings import Settings, Switch
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.revoking import matcher
-from remixer.tiers.shared_open import SharedTier, open_shared_cache
+from remixer.tiers.shared.opening import SharedTier, open_shared_cache
 
 
 class Caching:

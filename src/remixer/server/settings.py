@@ -12,6 +12,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, Final, TypeVar
 
+from remixer import __version__
 from remixer.config.namespaces import DEFAULT_NAMESPACE
 from remixer.config.problems import Location, Problem
 from remixer.expr.semantics import Semantics
@@ -32,7 +33,7 @@ from remixer.server.setting_sources import (
     variable_of,
 )
 from remixer.tiers.settings import CacheSettings
-from remixer.tiers.shared_settings import MOST_AGE_S, SharedSettings
+from remixer.tiers.shared.settings import MOST_AGE_S, SharedSettings
 from remixer.transport.port import Listener, TlsFiles, TransportLimits
 
 CONFLICT: Final = "SET004"
@@ -259,7 +260,10 @@ class Settings:
 
     def shared_settings(self) -> SharedSettings:
         return SharedSettings(
-            budget_s=self.shared_cache_budget_s, max_age_s=min(self.cache_max_age_s, MOST_AGE_S)
+            budget_s=self.shared_cache_budget_s,
+            max_age_s=min(self.cache_max_age_s, MOST_AGE_S),
+            # Adapters of another version may answer otherwise, and no signature knows.
+            scope=__version__,
         )
 
     def limits(self) -> TransportLimits:

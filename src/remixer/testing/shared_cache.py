@@ -20,11 +20,11 @@ from remixer.mixer.outcome import REPORTED, CheckOutcome, Decision, QuotaOutcome
 from remixer.mixer.request import CheckRequest, QuotaArgs
 from remixer.testing.clock import clock_of_running_loop
 from remixer.testing.key_values import FakeKeyValues
-from remixer.tiers.shared import SharedMixer
-from remixer.tiers.shared_open import SharedTier
-from remixer.tiers.shared_revocations import BadRevocationError, Matches
-from remixer.tiers.shared_seal import Seal
-from remixer.tiers.shared_settings import SharedSettings
+from remixer.tiers.shared.mixer import SharedMixer
+from remixer.tiers.shared.opening import SharedTier
+from remixer.tiers.shared.revocations import BadRevocationError, Matches
+from remixer.tiers.shared.seal import Seal
+from remixer.tiers.shared.settings import SharedSettings
 
 _NS_PER_S: Final = 1_000_000_000
 

@@ -15,7 +15,7 @@ away; then one of those who waited leads the next.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Protocol, TypeAlias
@@ -31,6 +31,7 @@ from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome, Report
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest
 from remixer.tiers.answers import NOT_KEPT, Answers, Question
+from remixer.tiers.background import Background
 from remixer.tiers.keys import Key
 from remixer.tiers.settings import CacheSettings
 
@@ -62,12 +63,6 @@ class Policies(Protocol):
         was changed; None: remember nothing.
         """
         ...
-
-
-class Background(Protocol):
-    """Runs renewals; `asyncio.TaskGroup.create_task` is one. It may drop what it is given."""
-
-    def __call__(self, work: Coroutine[object, object, None], *, name: str) -> object: ...
 
 
 @dataclass(slots=True)

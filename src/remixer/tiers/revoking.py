@@ -8,7 +8,7 @@ from remixer.attributes.values import PlainStringMap, Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.expr.compile import Expression, compile_expression
 from remixer.expr.errors import EvaluationError, ExpressionError
-from remixer.tiers.shared_revocations import BadRevocationError
+from remixer.tiers.shared.revocations import BadRevocationError
 
 ConditionMatches: TypeAlias = Callable[[Mapping[str, object]], bool]
 """Takes an answer's known attributes; never raises."""

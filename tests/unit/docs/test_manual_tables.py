@@ -161,7 +161,9 @@ def test_the_table_of_settings_is_the_server_s_own() -> None:
 
 
 def test_every_metric_is_on_the_page_and_no_other() -> None:
-    exposition = RemixerServer(Settings(shared_cache="valkey://localhost")).metrics.render().decode()
+    exposition = (
+        RemixerServer(Settings(shared_cache="valkey://localhost")).metrics.render().decode()
+    )
     # A counter's TYPE line lacks the suffix that its samples have; HELP and TYPE agree.
     shown = set(re.findall(r"^# TYPE (?!process_|python_)(\S+) ", exposition, re.MULTILINE))
     table = section("operations", "Metrics")

@@ -22,7 +22,9 @@ spec:
 
 
 def example() -> str:
-    found = re.search(r"^```yaml people\.yaml\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    found = re.search(
+        r"^```yaml people\.yaml\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL
+    )
     assert found is not None
     return found[1]
 

@@ -15,10 +15,10 @@ from remixer.mixer.request import CheckRequest
 from remixer.testing.clock import clock_of_running_loop, in_virtual_time
 from remixer.testing.key_values import FakeKeyValues
 from remixer.testing.shared_cache import Instance, Mesh
-from remixer.tiers.shared_breaker import FAILURES_TO_OPEN
-from remixer.tiers.shared_keys import encode_shapes
-from remixer.tiers.shared_seal import Kind, Refusal, Seal
-from remixer.tiers.shared_settings import SharedSettings
+from remixer.tiers.shared.breaker import FAILURES_TO_OPEN
+from remixer.tiers.shared.keys import encode_shapes
+from remixer.tiers.shared.seal import Kind, Refusal, Seal
+from remixer.tiers.shared.settings import SharedSettings
 
 SECRET = b"a secret of an operator"
 

@@ -8,9 +8,9 @@ from remixer.drivers.key_values import KeyValueUnavailableError
 from remixer.mixer.outcome import Provenance
 from remixer.testing.clock import in_virtual_time
 from remixer.testing.shared_cache import Instance, Mesh
-from remixer.tiers.shared_revocations import MOST_REVOCATIONS, BadRevocationError, Matches
-from remixer.tiers.shared_seal import Kind, Refusal, Seal
-from remixer.tiers.shared_settings import SharedSettings
+from remixer.tiers.shared.revocations import MOST_REVOCATIONS, BadRevocationError, Matches
+from remixer.tiers.shared.seal import Kind, Refusal, Seal
+from remixer.tiers.shared.settings import SharedSettings
 
 COUNTER = b"rx1:revocations"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from remixer.tiers.shared_secrets import SecretsError, SecretsFile
+from remixer.tiers.shared.secrets import SecretsError, SecretsFile
 
 ONE = b"0123456789abcdef"
 TWO = b"fedcba9876543210"

@@ -27,12 +27,12 @@ from remixer.foundation.clock import Clock
 from remixer.foundation.errors import StartupError
 from remixer.mixer.port import Mixer
 from remixer.tiers.background import Background
-from remixer.tiers.shared import SharedMixer, SharedPolicies
-from remixer.tiers.shared_cache import SharedCache
-from remixer.tiers.shared_revocations import BadRevocationError, Matches, SharedRevocations
-from remixer.tiers.shared_seal import Seal
-from remixer.tiers.shared_secrets import SecretsFile
-from remixer.tiers.shared_settings import SharedSettings
+from remixer.tiers.shared.cache import SharedCache
+from remixer.tiers.shared.mixer import SharedMixer, SharedPolicies
+from remixer.tiers.shared.revocations import BadRevocationError, Matches, SharedRevocations
+from remixer.tiers.shared.seal import Seal
+from remixer.tiers.shared.secrets import SecretsFile
+from remixer.tiers.shared.settings import SharedSettings
 
 _CONNECT_S: Final = 0.5
 _COMMAND_S: Final = 0.25

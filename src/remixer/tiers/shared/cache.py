@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from remixer.drivers.hash_ring import HashRing
 from remixer.drivers.key_values import Addition, KeyValues, Put, Read
 from remixer.tiers.background import Background
-from remixer.tiers.shared_counts import SharedCounts
-from remixer.tiers.shared_lane import Lane
-from remixer.tiers.shared_settings import SharedSettings
+from remixer.tiers.shared.counts import SharedCounts
+from remixer.tiers.shared.lane import Lane
+from remixer.tiers.shared.settings import SharedSettings
 
 
 class SharedCache:

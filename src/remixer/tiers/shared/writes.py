@@ -13,9 +13,9 @@ from remixer.drivers.key_values import (
     Put,
 )
 from remixer.tiers.background import Background
-from remixer.tiers.shared_breaker import Breaker
-from remixer.tiers.shared_counts import SharedCounts
-from remixer.tiers.shared_settings import SharedSettings
+from remixer.tiers.shared.breaker import Breaker
+from remixer.tiers.shared.counts import SharedCounts
+from remixer.tiers.shared.settings import SharedSettings
 
 _FLUSH_S: Final = 0.5
 """Of an orderly end."""

@@ -12,10 +12,10 @@ from typing import Final
 from remixer.attributes.bag import Bag, Reference
 from remixer.drivers.key_values import Put
 from remixer.foundation.clock import Clock
-from remixer.tiers.shared_bytes import MalformedError
-from remixer.tiers.shared_cache import SharedCache
-from remixer.tiers.shared_keys import SharedShape, decode_shapes, encode_shapes, shapes_key
-from remixer.tiers.shared_seal import Kind, Refusal, RefusedError, Seal
+from remixer.tiers.shared.bytes import MalformedError
+from remixer.tiers.shared.cache import SharedCache
+from remixer.tiers.shared.keys import SharedShape, decode_shapes, encode_shapes, shapes_key
+from remixer.tiers.shared.seal import Kind, Refusal, RefusedError, Seal
 
 _SALT_BYTES: Final = 16
 _LIFE_FACTOR: Final = 2

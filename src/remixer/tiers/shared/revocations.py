@@ -19,9 +19,9 @@ from remixer.attributes.values import Value
 from remixer.drivers.key_values import Addition, KeyValueError, Notices, Put
 from remixer.foundation.clock import Clock
 from remixer.foundation.log import event_log
-from remixer.tiers.shared_bytes import ByteReader, ByteWriter, MalformedError
-from remixer.tiers.shared_cache import SharedCache
-from remixer.tiers.shared_seal import FORMAT, Kind, Refusal, RefusedError, Seal
+from remixer.tiers.shared.bytes import ByteReader, ByteWriter, MalformedError
+from remixer.tiers.shared.cache import SharedCache
+from remixer.tiers.shared.seal import FORMAT, Kind, Refusal, RefusedError, Seal
 
 Matches: TypeAlias = Callable[[Mapping[str, Value]], bool]
 """Whether an answer's known attributes match; never raises."""

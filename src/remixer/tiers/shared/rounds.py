@@ -13,9 +13,9 @@ from typing import Final, Generic, TypeVar
 
 from remixer.drivers.key_values import KeyValueError, KeyValueRefusedError
 from remixer.tiers.background import Background
-from remixer.tiers.shared_breaker import Breaker
-from remixer.tiers.shared_counts import SharedCounts
-from remixer.tiers.shared_settings import SharedSettings
+from remixer.tiers.shared.breaker import Breaker
+from remixer.tiers.shared.counts import SharedCounts
+from remixer.tiers.shared.settings import SharedSettings
 
 _STALLED: Final = 0.5
 """A timer that is late by this part of the budget tells of our loop, not of the server."""

@@ -19,8 +19,8 @@ from remixer.mixer.outcome import (
     HeaderOperationKind,
     RouteDirective,
 )
-from remixer.tiers.shared_bytes import ByteReader, ByteWriter, MalformedError
-from remixer.tiers.shared_seal import Refusal, RefusedError
+from remixer.tiers.shared.bytes import ByteReader, ByteWriter, MalformedError
+from remixer.tiers.shared.seal import Refusal, RefusedError
 
 _TIMES: Final = struct.Struct(">QQq")
 _DOUBLE: Final = struct.Struct(">d")

@@ -11,11 +11,11 @@ from typing import Final
 from remixer.drivers.key_values import Addition, KeyValueError, KeyValues, Read
 from remixer.foundation.log import event_log
 from remixer.tiers.background import Background
-from remixer.tiers.shared_breaker import Breaker
-from remixer.tiers.shared_counts import SharedCounts
-from remixer.tiers.shared_rounds import Rounds
-from remixer.tiers.shared_settings import SharedSettings
-from remixer.tiers.shared_writes import WriteBehind
+from remixer.tiers.shared.breaker import Breaker
+from remixer.tiers.shared.counts import SharedCounts
+from remixer.tiers.shared.rounds import Rounds
+from remixer.tiers.shared.settings import SharedSettings
+from remixer.tiers.shared.writes import WriteBehind
 
 _PROBE_KEY: Final = b"rx:probe"
 _FIRST_REST_S: Final = 0.1

@@ -33,13 +33,13 @@ from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome, Report
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest
 from remixer.tiers.background import Background
-from remixer.tiers.shared_cache import SharedCache
-from remixer.tiers.shared_keys import SharedShape
-from remixer.tiers.shared_places import SharedPlace, SharedPlaces
-from remixer.tiers.shared_revocations import SharedRevocations
-from remixer.tiers.shared_seal import Kind, Refusal, RefusedError, Seal
-from remixer.tiers.shared_settings import MOST_AGE_S
-from remixer.tiers.shared_values import UNLIMITED, AnswerCodec, StoredAnswer
+from remixer.tiers.shared.cache import SharedCache
+from remixer.tiers.shared.keys import SharedShape
+from remixer.tiers.shared.places import SharedPlace, SharedPlaces
+from remixer.tiers.shared.revocations import SharedRevocations
+from remixer.tiers.shared.seal import Kind, Refusal, RefusedError, Seal
+from remixer.tiers.shared.settings import MOST_AGE_S
+from remixer.tiers.shared.values import UNLIMITED, AnswerCodec, StoredAnswer
 
 _NS_PER_MS: Final = 1_000_000
 _MS_PER_S: Final = 1_000

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from remixer.tiers.shared_seal import Refusal
+from remixer.tiers.shared.seal import Refusal
 
 
 @dataclass(slots=True)

@@ -16,8 +16,8 @@ from typing import Final, NamedTuple, cast
 
 from remixer.attributes.bag import SCALARS, Bag, Condition, Reference
 from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp, Value
-from remixer.tiers.shared_bytes import ByteReader, ByteWriter, MalformedError
-from remixer.tiers.shared_seal import FORMAT
+from remixer.tiers.shared.bytes import ByteReader, ByteWriter, MalformedError
+from remixer.tiers.shared.seal import FORMAT
 
 _DIGEST_BYTES: Final = 16
 _DIGEST_CHARACTERS: Final = 22  # in base64, without padding
