@@ -205,7 +205,10 @@ def test_numbers_follow_the_order_of_fields_unless_they_are_set() -> None:
     [
         (by_struct({"textt": "x"}), "textt: unknown field `textt`. Did you mean `text`?"),
         (by_struct({"limits": [{"most": "x"}]}), r"limits\[0\].most: found the text `x`"),
-        (by_struct({"mode": "SLOW"}), "mode: found the text `SLOW`; wanted `FAST`, `SAFE` or `SURE`"),
+        (
+            by_struct({"mode": "SLOW"}),
+            "mode: found the text `SLOW`; wanted `FAST`, `SAFE` or `SURE`",
+        ),
         (PackedConfig("x/other.Params"), "is a `other.Params`; wanted `adapter.under_test.config"),
         (PackedConfig(URL, b"\x0a"), "1 bytes are no `adapter.under_test.config.Params`"),
         (PackedConfig(URL, b"\xf8\x3f\x01"), "field number 1023 is not known"),
