@@ -76,7 +76,7 @@ def load_adapters(sources: Iterable[PluginSource] | None = None) -> AdapterRegis
     adapters: dict[str, AdapterInfo[Any]] = {info.name: info for info in BUILTIN_ADAPTERS}
     faults = list(plugins.faults)
     for source, info in plugins.loaded:
-        reason = next(_faults_of(info), "")
+        reason = next(faults_of(info), "")
         if not reason and info.name in adapters:
             reason = f"another adapter is named `{info.name}`"
         if reason:
@@ -86,7 +86,7 @@ def load_adapters(sources: Iterable[PluginSource] | None = None) -> AdapterRegis
     return AdapterRegistry(dict(sorted(adapters.items())), tuple(faults))
 
 
-def _faults_of(info: AdapterInfo[Any]) -> Iterator[str]:
+def faults_of(info: AdapterInfo[Any]) -> Iterator[str]:
     """What makes an adapter unusable, found before a handler names it."""
     if not info.name.isidentifier():
         yield f"the adapter name `{info.name}` is no identifier"

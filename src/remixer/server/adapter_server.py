@@ -19,6 +19,7 @@ from typing import Final
 
 import uvloop
 
+from remixer.adapters.registry import faults_of
 from remixer.config.schema import SchemaError
 from remixer.drivers.http import AioHttpClient
 from remixer.drivers.http_server import AiohttpServer, HttpAnswer, HttpListener, HttpRequest
@@ -89,6 +90,10 @@ class AdapterServer:
 
         Raises `StartupError` for an adapter that cannot be served.
         """
+        faults = tuple(faults_of(info))
+        if faults:
+            message = f"{'; '.join(faults)}. Next step: correct the adapter's INFO."
+            raise StartupError(message)
         self._info = info
         self._settings = settings
         self._templates = templates_of(info, templates)

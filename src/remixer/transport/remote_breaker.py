@@ -41,7 +41,8 @@ class BreakerLimits:
     """Fewer tell nothing about a share."""
     failed_share: float = 0.5
     first_pause_s: float = 1.0
-    longest_pause_s: float = 30.0
+    longest_pause_s: float = 5.0
+    """A back end that is back should not wait longer to be found: one call each 5 s costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class WireLimits:
     keepalive_timeout_s: float = 10.0
     """For the answer to a ping, and for any bytes sent to be acknowledged."""
     first_backoff_s: float = 0.25
-    longest_backoff_s: float = 10.0
+    longest_backoff_s: float = 3.0
 
 
 class Subchannel:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc import aio
 
+from remixer.adapters.denier import INFO as DENIER
 from remixer.attributes.values import Duration, ValueType
 from remixer.foundation.errors import StartupError
 from remixer.foundation.status import Code
@@ -597,3 +598,14 @@ async def test_the_described_template_is_enough_for_plain_grpcio(running: Runnin
         response = await call(request)
         assert call is not None
     assert response.result.status.code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"name": "my-adapter"}, "is no identifier"), ({"templates": frozenset()}, "no template")],
+)
+def test_an_adapter_that_cannot_be_is_told_before_it_is_served(
+    changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(StartupError, match=reason):
+        AdapterServer(replace(DENIER, **changes), AdapterServerSettings())
