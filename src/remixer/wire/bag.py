@@ -27,28 +27,12 @@ _MAX_NS: Final = 2**63 - 1
 class CompressedBag(dict[str, Value | None]):
     """A `Bag` over one `CompressedAttributes`; `words` replace the message's own if given."""
 
-    __slots__ = (
-        "_bools",
-        "_bytes",
-        "_doubles",
-        "_durations",
-        "_int64s",
-        "_string_maps",
-        "_strings",
-        "_timestamps",
-        "_words",
-    )
+    __slots__ = ("_attributes", "_strings", "_words")
 
     def __init__(self, attributes: CompressedAttributes, words: MessageWords | None = None) -> None:
         self._words = MessageWords(attributes.words) if words is None else words
+        self._attributes = attributes
         self._strings = attributes.strings
-        self._string_maps = attributes.string_maps
-        self._int64s = attributes.int64s
-        self._doubles = attributes.doubles
-        self._bools = attributes.bools
-        self._timestamps = attributes.timestamps
-        self._durations = attributes.durations
-        self._bytes = attributes.bytes
 
     def __missing__(self, name: str) -> Value | None:
         index = self._words.index_of(name)
@@ -58,15 +42,16 @@ class CompressedBag(dict[str, Value | None]):
     def names(self) -> Iterator[str]:
         """Names under which an attribute can be reached; its value may still be undecodable."""
         seen: set[int] = set()
+        attributes = self._attributes
         for type_map in (
-            self._strings,
-            self._string_maps,
-            self._int64s,
-            self._doubles,
-            self._bools,
-            self._timestamps,
-            self._durations,
-            self._bytes,
+            attributes.strings,
+            attributes.string_maps,
+            attributes.int64s,
+            attributes.doubles,
+            attributes.bools,
+            attributes.timestamps,
+            attributes.durations,
+            attributes.bytes,
         ):
             for index in type_map:
                 if index in seen:
@@ -80,30 +65,33 @@ class CompressedBag(dict[str, Value | None]):
                     yield name
 
     def _value_at(self, index: int) -> Value | None:
-        if index in self._strings:
+        word = self._strings.get(index)
+        if word is not None:
             try:
-                return self._words.text(self._strings[index])
+                return self._words.text(word)
             except LookupError:
                 return None
-        if index in self._string_maps:
+        string_maps = self._attributes.string_maps
+        if index in string_maps:
             try:
-                return decode_string_map(self._string_maps[index], self._words)
+                return decode_string_map(string_maps[index], self._words)
             except LookupError:
                 return None
         return self._scalar_at(index)
 
     def _scalar_at(self, index: int) -> Value | None:
-        if index in self._int64s:
-            return self._int64s[index]
-        if index in self._doubles:
-            return self._doubles[index]
-        if index in self._bools:
-            return self._bools[index]
-        if index in self._timestamps:
-            return decode_timestamp(self._timestamps[index])
-        if index in self._durations:
-            return decode_duration(self._durations[index])
-        return self._bytes.get(index)
+        attributes = self._attributes
+        if index in attributes.int64s:
+            return attributes.int64s[index]
+        if index in attributes.doubles:
+            return attributes.doubles[index]
+        if index in attributes.bools:
+            return attributes.bools[index]
+        if index in attributes.timestamps:
+            return decode_timestamp(attributes.timestamps[index])
+        if index in attributes.durations:
+            return decode_duration(attributes.durations[index])
+        return attributes.bytes.get(index)
 
 
 def decode_string_map(message: StringMap, words: MessageWords) -> PlainStringMap:

@@ -17,6 +17,10 @@ GLOBAL_WORD_COUNT: Final = len(GLOBAL_WORDS)
 FALLBACK_WORD_COUNT: Final = 111
 
 
+_CHEAP_BYTES: Final = 256
+"""A longer word is decoded once, however many attributes refer to it."""
+
+
 class UnknownIndexError(LookupError):
     """No word has this index in the dictionaries at hand."""
 
@@ -28,21 +32,26 @@ class UnknownIndexError(LookupError):
 class MessageWords:
     """The words of one message together with the global list.
 
-    Both directions are prepared when first asked for; each word is decoded once, however many
-    attributes refer to it.
+    Little is prepared: a check that is answered from memory asks for a handful of words, and most
+    names are global ones.
     """
 
-    __slots__ = ("_encoded", "_indices", "_texts")
+    __slots__ = ("_encoded", "_known", "_texts")
 
     def __init__(self, encoded: Iterable[bytes]) -> None:
         self._encoded = list(encoded)
-        self._indices: dict[bytes, int] | None = None
+        self._known: frozenset[bytes] | None = None
         self._texts: list[str] | None = None
 
     def text(self, index: int) -> str:
         """The word; raises `UnknownIndexError`."""
         try:
-            return GLOBAL_WORDS[index] if index >= 0 else self.texts()[~index]
+            if index >= 0:
+                return GLOBAL_WORDS[index]
+            encoded = self._encoded[~index]
+            if self._texts is None and len(encoded) <= _CHEAP_BYTES:
+                return encoded.decode("utf-8", "replace")
+            return self.texts()[~index]
         except IndexError:
             raise UnknownIndexError(index) from None
 
@@ -59,12 +68,14 @@ class MessageWords:
         A word of the message hides the global one, and its last slot the earlier ones.
         Source: Mixer 1.3.
         """
-        indices = self._indices
-        if indices is None:
-            slots = range(-1, -len(self._encoded) - 1, -1)
-            indices = self._indices = dict(zip(self._encoded, slots, strict=True))
-        index = indices.get(name.encode("utf-8", "replace"))
-        return GLOBAL_INDICES.get(name) if index is None else index
+        known = self._known
+        if known is None:
+            known = self._known = frozenset(self._encoded)
+        encoded = name.encode("utf-8", "replace")
+        if encoded not in known:
+            return GLOBAL_INDICES.get(name)
+        last = len(self._encoded) - 1 - self._encoded[::-1].index(encoded)
+        return ~last
 
 
 def _decoded(words: list[bytes]) -> list[str]:

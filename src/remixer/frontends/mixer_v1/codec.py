@@ -9,9 +9,8 @@ quota.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from google.protobuf.message import DecodeError
 
@@ -58,9 +57,8 @@ _Result: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CheckCall:
-    """A request to decide on, and which words its answer may use."""
+class CheckCall(NamedTuple):
+    """A request to decide on, and which words its answer may use. A tuple: one for each check."""
 
     request: CheckRequest
     global_word_count: int
