@@ -11,11 +11,11 @@ import grpc
 import pytest
 from grpc import aio
 
+from remixer.foundation.breaker import BreakerLimits, BreakerState
 from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.status import Code
 from remixer.testing.clock import VirtualClock
 from remixer.testing.http import FakeHttpClient
-from remixer.transport.remote_breaker import BreakerLimits, BreakerState
 from remixer.transport.remote_channel import ChannelLimits, GrpcRemoteChannel, open_remote_channel
 from remixer.transport.remote_port import RemoteSetupError, RpcFailed
 from remixer.transport.remote_resolver import ResolutionLimits, ResolveFailed

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
+from remixer.foundation.breaker import Breaker, BreakerLimits
 from remixer.runtime.calls import Call
 from remixer.sdk.adapter import (
     AttributeHandler,
@@ -12,7 +13,6 @@ from remixer.sdk.adapter import (
     ReportHandler,
 )
 from remixer.templates.schema import Variety
-from remixer.transport.remote_breaker import Breaker, BreakerLimits
 
 METHODS: Final[Mapping[Variety, str]] = {
     Variety.CHECK: "check",

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
-from remixer.transport.remote_breaker import Breaker
+from remixer.foundation.breaker import Breaker
 
 T = TypeVar("T")
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Sequence
 from types import CoroutineType
 from typing import Final, TypeVar, cast
 
+from remixer.foundation.breaker import Breaker, BreakerState, Permit, Refused
 from remixer.foundation.clock import Clock
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.event_limit import EventLimit
@@ -17,7 +18,6 @@ from remixer.runtime.calls import Call, Entry, Failure, Result
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.reasons import reason_of
 from remixer.sdk.call_time import set_call_end
-from remixer.transport.remote_breaker import Breaker, BreakerState, Permit, Refused
 
 T = TypeVar("T")
 

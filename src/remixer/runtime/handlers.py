@@ -13,6 +13,7 @@ from typing import Final, cast
 from remixer.config.problems import Problem
 from remixer.config.snapshot import HandlerConfig
 from remixer.drivers.http_client import HttpClient
+from remixer.foundation.breaker import Breaker, BreakerLimits
 from remixer.foundation.clock import Clock
 from remixer.foundation.log import event_log
 from remixer.runtime.callee import METHODS
@@ -33,7 +34,6 @@ from remixer.sdk.adapter import (
     ReportHandler,
     ScrapeRegistry,
 )
-from remixer.transport.remote_breaker import Breaker, BreakerLimits
 
 _log: Final = event_log(__name__)
 

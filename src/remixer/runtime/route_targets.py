@@ -8,12 +8,12 @@ from remixer.attributes.values import Duration
 from remixer.config.outputs import action_prefix, output_types
 from remixer.config.policy_settings import BreakerConfig
 from remixer.config.snapshot import ActionConfig, FailureConfig, InstanceConfig
+from remixer.foundation.breaker import Breaker, BreakerLimits
 from remixer.runtime.callee import METHODS, Callee
 from remixer.runtime.calls import Entry
 from remixer.runtime.routes import FailurePlan, Target
 from remixer.sdk.results import CheckOutput, CheckResult, QuotaResult
 from remixer.templates.schema import Variety
-from remixer.transport.remote_breaker import Breaker, BreakerLimits
 
 _NS_PER_S: Final = 1_000_000_000
 _NEVER: Final = 1 << 62

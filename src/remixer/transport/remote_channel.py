@@ -12,11 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from remixer.foundation.clock import Clock
-from remixer.foundation.log import event_log
-from remixer.foundation.status import Code
-from remixer.transport.remote_address import HostTarget, Target, parse_target
-from remixer.transport.remote_breaker import (
+from remixer.foundation.breaker import (
     Breaker,
     BreakerLimits,
     BreakerState,
@@ -25,6 +21,10 @@ from remixer.transport.remote_breaker import (
     RetryBudget,
     is_failure,
 )
+from remixer.foundation.clock import Clock
+from remixer.foundation.log import event_log
+from remixer.foundation.status import Code
+from remixer.transport.remote_address import HostTarget, Target, parse_target
 from remixer.transport.remote_credentials import CallCredentials, call_credentials
 from remixer.transport.remote_metrics import ChannelCounts, ChannelMetrics, ChannelStatus
 from remixer.transport.remote_pool import AddressPool, PoolSpec

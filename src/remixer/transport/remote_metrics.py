@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from remixer.transport.remote_breaker import BreakerState
+from remixer.foundation.breaker import BreakerState
 
 _MOST_PAST: Final = 1_000
 """Addresses whose counts are kept after their last channel closed; then the oldest go."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from remixer.foundation.breaker import Breaker, BreakerLimits, BreakerState
 from remixer.foundation.deadline import Deadline
 from remixer.runtime.calls import Call, Entry, Failure
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import NoMetrics
 from remixer.testing.clock import VirtualClock, clock_of_running_loop, in_virtual_time
-from remixer.transport.remote_breaker import Breaker, BreakerLimits, BreakerState
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from remixer.transport.remote_breaker import BreakerState
+from remixer.foundation.breaker import BreakerState
 from remixer.transport.remote_metrics import ChannelCounts, ChannelMetrics, ChannelStatus
 
 WELL = ChannelStatus("a:1", BreakerState.CLOSED, ("x", "y"), 1, 3, ChannelCounts(10, 4, 2, 1))

@@ -2,8 +2,7 @@
 
 import pytest
 
-from remixer.foundation.status import Code
-from remixer.transport.remote_breaker import (
+from remixer.foundation.breaker import (
     Breaker,
     BreakerLimits,
     BreakerState,
@@ -12,6 +11,7 @@ from remixer.transport.remote_breaker import (
     RetryBudget,
     is_failure,
 )
+from remixer.foundation.status import Code
 
 LIMITS = BreakerLimits(
     failures_in_a_row=3,
