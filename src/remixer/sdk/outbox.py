@@ -114,6 +114,12 @@ class Outbox(Generic[T]):
             self._add(entry, size_bytes)
         return True
 
+    def put_or_raise(self, entry: T, *, size_bytes: int, of: str) -> None:
+        """As `put`; raises `OutboxFullError` that names the instance `of` which it was made."""
+        if not self.put(entry, size_bytes=size_bytes):
+            message = f"{of}: dropped, no room for it ({self.dropped} so far)"
+            raise OutboxFullError(message)
+
     async def work(self) -> None:
         """Send what comes, until closed."""
         try:

@@ -24,7 +24,7 @@ from remixer.config.schema import SchemaError
 from remixer.drivers.http import AioHttpClient
 from remixer.drivers.http_server import AiohttpServer, HttpAnswer, HttpListener, HttpRequest
 from remixer.foundation.clock import Clock, SystemClock
-from remixer.foundation.errors import InternalError, StartupError
+from remixer.foundation.errors import StartupError
 from remixer.foundation.log import event_log
 from remixer.frontends.adapter_model import AdapterModel
 from remixer.frontends.adapter_model.descriptions import service_descriptor_sets
@@ -37,16 +37,14 @@ from remixer.runtime.handlers import HandlerBuilder
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, stop_on_signals
 from remixer.server.scrape import CONTENT_TYPE, ScrapePage
+from remixer.server.serving import running, servers_on
 from remixer.server.settings import Transport
 from remixer.server.task_home import TaskHome
 from remixer.templates.registry import load_templates
 from remixer.templates.schema import Template
-from remixer.transport.grpcio_server import grpcio_servers
 from remixer.transport.observed import observed
-from remixer.transport.own_server import own_servers
 from remixer.transport.port import (
     GrpcServer,
-    GrpcServerFactory,
     Listener,
     Method,
     TlsFiles,
@@ -134,21 +132,8 @@ class AdapterServer:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["AdapterServer"]:
         """Serve during the block; drain and stop at its end. Raises what made the start fail."""
-        # Not a TaskGroup: it would wrap whatever the block raises. Both tasks end in `finally`.
-        running = asyncio.create_task(self.run(), name="adapter server")  # noqa: TID251
-        started = asyncio.create_task(self._started.wait(), name="adapter started")  # noqa: TID251
-        try:
-            await asyncio.wait({running, started}, return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                await running
-                message = "the adapter stopped before it served"
-                raise InternalError(message)
+        async with running(self._lifecycle, started=self._started, name="adapter"):
             yield self
-        finally:
-            started.cancel()
-            self._lifecycle.request_stop()
-            await asyncio.wait({running, started})
-        await running
 
     def _services(self) -> Iterable[Service]:
         home = TaskHome()
@@ -184,7 +169,9 @@ class AdapterServer:
         sets = service_descriptor_sets(self._info, self._templates)
         schema = PublishedSchema(ADAPTER_ROOTS, sets=sets)
         methods = (*methods, *reflection_methods(methods, schema))
-        server = self._server = self._transport()(
+        server = self._server = servers_on(
+            self._settings.transport, clock=self._clock, observer=self.metrics
+        )(
             methods=observed(methods, observer=self.metrics, clock=self._clock),
             listeners=[Listener(self._settings.address, self._settings.tls)],
             limits=self._settings.limits,
@@ -231,13 +218,6 @@ class AdapterServer:
             await self._server.drain(grace_s=0.0)
         if self._model is not None:
             await self._model.aclose()
-
-    def _transport(self) -> GrpcServerFactory:
-        match self._settings.transport:
-            case Transport.OWN:
-                return own_servers(clock=self._clock, observer=self.metrics)
-            case Transport.GRPCIO:
-                return grpcio_servers(clock=self._clock)
 
 
 def templates_of(

@@ -22,7 +22,6 @@ from remixer.drivers.http_server import (
     HttpRequest,
 )
 from remixer.foundation.clock import Clock, SystemClock
-from remixer.foundation.errors import InternalError
 from remixer.foundation.log import event_log
 from remixer.frontends.cache_admin import cache_admin_methods
 from remixer.frontends.envoy.access_log import access_log_methods
@@ -42,13 +41,12 @@ from remixer.server.installed import installed_resolver
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service
 from remixer.server.monitoring import monitoring_routes
 from remixer.server.scrape import CONTENT_TYPE, ScrapePage
-from remixer.server.settings import Settings, Transport
+from remixer.server.serving import running, servers_on
+from remixer.server.settings import Settings
 from remixer.server.task_home import TaskHome
-from remixer.transport.grpcio_server import grpcio_servers
 from remixer.transport.observed import observed
-from remixer.transport.own_server import own_servers
 from remixer.transport.peer_trust import PeerTrust
-from remixer.transport.port import GrpcServer, GrpcServerFactory, Method
+from remixer.transport.port import GrpcServer, Method
 
 _log: Final = event_log(__name__)
 
@@ -117,21 +115,8 @@ class RemixerServer:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["RemixerServer"]:
         """Serve during the block; drain and stop at its end. Raises what made the start fail."""
-        # Not a TaskGroup: it would wrap whatever the block raises. Both tasks end in `finally`.
-        running = asyncio.create_task(self.run(), name="remixer server")  # noqa: TID251
-        started = asyncio.create_task(self._started.wait(), name="remixer started")  # noqa: TID251
-        try:
-            await asyncio.wait({running, started}, return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                await running
-                message = "the server stopped before it served"
-                raise InternalError(message)
+        async with running(self._lifecycle, started=self._started, name="server"):
             yield self
-        finally:
-            started.cancel()
-            self._lifecycle.request_stop()
-            await asyncio.wait({running, started})
-        await running
 
     def _services(self, guard: Guard) -> Iterable[Service]:
         settings = self._settings
@@ -180,7 +165,7 @@ class RemixerServer:
         board = HealthBoard({_service_of(method) for method in methods})
         methods = (*methods, *health_methods(board))
         methods = (*methods, *reflection_methods(methods))
-        server = self._transport()(
+        server = servers_on(self._settings.transport, clock=self._clock, observer=self.metrics)(
             methods=observed(methods, observer=self.metrics, clock=self._clock),
             listeners=self._settings.listeners(),
             limits=self._settings.limits(),
@@ -220,13 +205,6 @@ class RemixerServer:
 
     def _vocabulary(self) -> Vocabulary:
         return self.engine.generation.snapshot.vocabulary
-
-    def _transport(self) -> GrpcServerFactory:
-        match self._settings.transport:
-            case Transport.OWN:
-                return own_servers(clock=self._clock, observer=self.metrics)
-            case Transport.GRPCIO:
-                return grpcio_servers(clock=self._clock)
 
     def _http_part(
         self, name: str, listener: HttpListener, routes: Mapping[str, HttpHandler]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from remixer.adapters.cloudwatch.logs import event_of, log_template, requests_of, size_of
-from remixer.adapters.cloudwatch.metrics import MetricError, datum_of
+from remixer.adapters.cloudwatch.metrics import datum_of
 from remixer.adapters.cloudwatch.params import LogInfo, Params, Unit
 from remixer.adapters.cloudwatch.validation import validate
 from remixer.drivers.aws import (
@@ -27,6 +27,7 @@ from remixer.sdk import (
     SendError,
 )
 from remixer.sdk.go_template import Template, TemplateError
+from remixer.sdk.reports import MetricError, take_each
 from remixer.templates.instances import LogEntry, Metric
 
 _MOST_ATTEMPTS: Final = 5  # some eight seconds; with more, a queue behind them would overflow
@@ -49,6 +50,7 @@ _LOG_LIMITS: Final = OutboxLimits(
     interval_s=_INTERVAL_S,
     most_attempts=_MOST_ATTEMPTS,
 )
+_LEFT_OUT: Final = (MetricError, TemplateError, OutboxFullError)
 
 
 class CloudWatchHandler:
@@ -87,18 +89,13 @@ class CloudWatchHandler:
 
     def report(self, instances: Sequence[Metric | LogEntry], /) -> None:
         """Raises `ExceptionGroup`, with one error per instance that was left out."""
-        failures: list[Exception] = []
-        for instance in instances:
-            try:
-                if isinstance(instance, Metric):
-                    self._take_metric(instance)
-                else:
-                    self._take_entry(instance)
-            except (MetricError, TemplateError, OutboxFullError) as error:
-                failures.append(error)
-        if failures:
-            message = f"{len(failures)} of {len(instances)} instances left out"
-            raise ExceptionGroup(message, failures)
+        take_each(instances, self._take, leaves_out=_LEFT_OUT, what="instances")
+
+    def _take(self, instance: Metric | LogEntry) -> None:
+        if isinstance(instance, Metric):
+            self._take_metric(instance)
+        else:
+            self._take_entry(instance)
 
     async def aclose(self) -> None:
         """Send what is there, for a moment; once or twice."""
@@ -117,15 +114,14 @@ class CloudWatchHandler:
             message = f"no entry for {metric.name} in the handler's metric_info"
             raise MetricError(message)
         datum = datum_of(metric, unit, unix_ns=self._clock.unix_ns())
-        if not self.metrics.put(datum, size_bytes=_DATUM_BYTES):
-            raise _full(metric.name, self.metrics)
+        self.metrics.put_or_raise(datum, size_bytes=_DATUM_BYTES, of=metric.name)
 
     def _take_entry(self, entry: LogEntry) -> None:
         template = self._templates.get(entry.name, self._default_template)
         event = event_of(entry, template, now_ns=self._clock.unix_ns())
         # The service takes no empty message, and there is nothing to lose.
-        if event.message and not self.logs.put(event, size_bytes=size_of(event)):
-            raise _full(entry.name, self.logs)
+        if event.message:
+            self.logs.put_or_raise(event, size_bytes=size_of(event), of=entry.name)
 
     # ------------------------------------------------------------ out
 
@@ -147,10 +143,6 @@ class CloudWatchHandler:
                 raise SendError(str(error), can_retry=error.can_retry) from error
             del self._requests[0]
             self.logs.lose(refused, "the service found them too old or too new")
-
-
-def _full(instance: str, outbox: Outbox[MetricDatum] | Outbox[LogEvent]) -> OutboxFullError:
-    return OutboxFullError(f"{instance}: dropped, no room for it ({outbox.dropped} so far)")
 
 
 async def _build(

@@ -6,9 +6,9 @@ from typing import Final
 from remixer.adapters.cloudwatch.params import Unit
 from remixer.attributes.values import Duration, Value
 from remixer.drivers.aws import MetricDatum
-from remixer.foundation.errors import RemixerError
 from remixer.sdk import stringify
 from remixer.sdk.numbers import parse_number
+from remixer.sdk.reports import MetricError
 from remixer.templates.instances import Metric
 
 DURATION_UNITS: Final[Mapping[Unit, int]] = {
@@ -20,10 +20,6 @@ DURATION_UNITS: Final[Mapping[Unit, int]] = {
 _LARGEST_VALUE: Final = 2.0**360
 _LONGEST_NAME: Final = 255
 _LONGEST_DIMENSION_VALUE: Final = 1_024
-
-
-class MetricError(RemixerError):
-    """One instance could not be recorded; the others were."""
 
 
 def datum_of(metric: Metric, unit: Unit, *, unix_ns: int) -> MetricDatum:

@@ -9,8 +9,8 @@ from typing import Final, assert_never
 
 from remixer.adapters.dogstatsd.params import MetricInfo, MetricType
 from remixer.attributes.values import Duration, Value
-from remixer.foundation.errors import RemixerError
 from remixer.sdk import stringify
+from remixer.sdk.reports import MetricError
 from remixer.templates.instances import Metric
 
 _MS_NS: Final = 1_000_000
@@ -19,10 +19,6 @@ _MS_NS: Final = 1_000_000
 _CONTROLS: Final = {code: "_" for code in (*range(0x20), 0x7F)}
 _REPLACED_IN_VALUES: Final = str.maketrans(dict.fromkeys("|,#", "_")) | _CONTROLS
 _REPLACED_IN_NAMES: Final = str.maketrans(dict.fromkeys("|,#@:", "_")) | _CONTROLS
-
-
-class MetricError(RemixerError):
-    """One instance could not be recorded; the others were."""
 
 
 def cleaned_name(text: str) -> str:

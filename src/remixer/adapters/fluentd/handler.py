@@ -30,6 +30,7 @@ from remixer.sdk import (
     OutboxLimits,
     SendError,
 )
+from remixer.sdk.reports import take_each
 from remixer.templates.instances import LogEntry
 
 _NS_PER_S: Final = 1_000_000_000
@@ -38,6 +39,7 @@ _CHUNK_ID_BYTES: Final = 16  # of the specification
 
 Entry = tuple[str, bytes]
 """Tag and packed event."""
+_LEFT_OUT: Final = (OutboxFullError, TypeError, ValueError)
 
 
 class FluentdHandler:
@@ -59,15 +61,7 @@ class FluentdHandler:
 
     def report(self, instances: Sequence[LogEntry], /) -> None:
         """Raises `ExceptionGroup`, with one error per entry that was left out."""
-        failures: list[Exception] = []
-        for instance in instances:
-            try:
-                self._take(instance)
-            except (OutboxFullError, TypeError, ValueError) as error:
-                failures.append(error)
-        if failures:
-            message = f"{len(failures)} of {len(instances)} log entries left out"
-            raise ExceptionGroup(message, failures)
+        take_each(instances, self._take, leaves_out=_LEFT_OUT, what="log entries")
 
     async def aclose(self) -> None:
         try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from remixer.attributes.values import Duration
 from remixer.sdk import HandlerContext, ParamProblem
+from remixer.sdk.quota_params import limit_problems
 
 _ONE_SECOND = Duration(1_000_000_000)
 
@@ -48,7 +49,7 @@ def validate(params: Params, context: HandlerContext) -> Iterator[ParamProblem]:
         yield from _limit_problems(f"quotas[{index}]", quota)
         for inner, override in enumerate(quota.overrides):
             yield from _limit_problems(f"quotas[{index}].overrides[{inner}]", override)
-    yield from _name_problems(params, context)
+    yield from limit_problems([quota.name for quota in params.quotas], context)
 
 
 def _limit_problems(path: str, limit: Quota | Override) -> Iterator[ParamProblem]:
@@ -60,20 +61,3 @@ def _limit_problems(path: str, limit: Quota | Override) -> Iterator[ParamProblem
             "is negative",
             "Use 0s for amounts that stay taken until they are released.",
         )
-
-
-def _name_problems(params: Params, context: HandlerContext) -> Iterator[ParamProblem]:
-    seen: dict[str, int] = {}
-    for index, quota in enumerate(params.quotas):
-        first = seen.setdefault(quota.name, index)
-        if first != index:
-            yield ParamProblem(
-                f"quotas[{index}].name", f"`{quota.name}` already has quotas[{first}]"
-            )
-    for instance in context.of_template("quota"):
-        if instance.name not in seen:
-            yield ParamProblem(
-                "quotas",
-                f"no quota for instance `{instance.name}`, which a rule sends here",
-                f"Add an entry with `name: {instance.name}`.",
-            )

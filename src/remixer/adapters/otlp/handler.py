@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Final, Protocol, TypeVar, assert_never
 
@@ -29,6 +30,7 @@ from remixer.sdk import (
     SendError,
     TraceSpan,
 )
+from remixer.sdk.reports import take_each
 from remixer.sdk.spans import SpanSampler, span_of
 
 T = TypeVar("T")
@@ -76,16 +78,8 @@ class OtlpHandler:
 
     def report(self, instances: Sequence[Metric | LogEntry | TraceSpan | Edge], /) -> None:
         """Raises `ExceptionGroup`, with one error per instance that was left out."""
-        failures: list[Exception] = []
-        now_ns = self._clock.unix_ns()
-        for instance in instances:
-            try:
-                self._take(instance, now_ns)
-            except (EntryError, OutboxFullError) as error:
-                failures.append(error)
-        if failures:
-            message = f"{len(failures)} of {len(instances)} instances left out"
-            raise ExceptionGroup(message, failures)
+        take = partial(self._take, now_ns=self._clock.unix_ns())
+        take_each(instances, take, leaves_out=(EntryError, OutboxFullError), what="instances")
 
     async def aclose(self) -> None:
         """Send what is there, all three signals at once, for a second at most."""
@@ -106,7 +100,7 @@ class OtlpHandler:
             case LogEntry():
                 record = self._logs.record(instance, now_ns=now_ns)
                 size = _ENTRY_BYTES + len(record.body or "") + size_of(record.attributes)
-                _put(self.log_outbox, record, size, instance.name)
+                self.log_outbox.put_or_raise(record, size_bytes=size, of=instance.name)
             case TraceSpan():
                 self._take_span(instance)
             case _:
@@ -118,13 +112,7 @@ class OtlpHandler:
         if span is not None and self._sampler.keeps(span.trace_id):
             record = span_record(span)
             size = _ENTRY_BYTES + len(record.name) + size_of(record.attributes)
-            _put(self.span_outbox, record, size, instance.name)
-
-
-def _put(outbox: Outbox[T], entry: T, size_bytes: int, instance: str) -> None:
-    if not outbox.put(entry, size_bytes=size_bytes):
-        message = f"{instance}: dropped, no room for it ({outbox.dropped} so far)"
-        raise OutboxFullError(message)
+            self.span_outbox.put_or_raise(record, size_bytes=size, of=instance.name)
 
 
 def _limits(params: Params) -> OutboxLimits:

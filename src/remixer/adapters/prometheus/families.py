@@ -11,7 +11,7 @@ from typing import Final, Protocol, assert_never
 
 from remixer.adapters.prometheus.params import Kind
 from remixer.adapters.prometheus.shapes import MetricShape
-from remixer.foundation.errors import RemixerError
+from remixer.sdk.reports import MetricError
 
 MOST_SERIES: Final = 100_000
 """Per metric; more means that a dimension holds something unbounded."""
@@ -26,10 +26,6 @@ _TYPE_TEXTS: Final = {
 _VALUE_ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _HELP_ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n"})
 _EXACT: Final = 2.0**53  # below it every whole double is written digit by digit
-
-
-class MetricError(RemixerError):
-    """One instance could not be recorded; the others were."""
 
 
 class Series(Protocol):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from remixer.adapters.prometheus.families import Family, MetricError
+from remixer.adapters.prometheus.families import Family
 from remixer.adapters.prometheus.params import MetricInfo, MetricsExpirationPolicy, Params
 from remixer.adapters.prometheus.recorder import CoarseClock, Recorder
 from remixer.adapters.prometheus.shapes import shape_of
@@ -13,6 +13,7 @@ from remixer.adapters.prometheus.validation import validate
 from remixer.foundation.clock import Clock
 from remixer.foundation.log import event_log
 from remixer.sdk import AdapterInfo, Environment, HandlerContext
+from remixer.sdk.reports import MetricError, take_each
 from remixer.templates.instances import Metric
 
 _SECOND_NS: Final = 1_000_000_000
@@ -38,18 +39,13 @@ class PrometheusHandler:
 
     def report(self, instances: Sequence[Metric], /) -> None:
         """Raises `ExceptionGroup` of `MetricError`, one per instance that was left out."""
-        failures: list[MetricError] = []
-        for metric in instances:
-            recorder = self._recorders.get(metric.name)
-            try:
-                if recorder is None:
-                    raise _unknown(metric)
-                recorder.record(metric)
-            except MetricError as error:
-                failures.append(error)
-        if failures:
-            message = f"{len(failures)} of {len(instances)} metrics left out"
-            raise ExceptionGroup(message, failures)
+        take_each(instances, self._record, leaves_out=MetricError, what="metrics")
+
+    def _record(self, metric: Metric) -> None:
+        recorder = self._recorders.get(metric.name)
+        if recorder is None:
+            raise _unknown(metric)
+        recorder.record(metric)
 
     async def expire_forever(self, policy: MetricsExpirationPolicy) -> None:
         """Drop series without updates, at every check interval."""

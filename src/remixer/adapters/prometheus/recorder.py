@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from remixer.adapters.prometheus.families import Family, MetricError
+from remixer.adapters.prometheus.families import Family
 from remixer.adapters.prometheus.params import Kind
 from remixer.adapters.prometheus.shapes import sanitised
 from remixer.attributes.values import Duration, Value, ValueType
 from remixer.sdk import stringify
 from remixer.sdk.numbers import parse_number
+from remixer.sdk.reports import MetricError
 from remixer.templates.instances import Metric
 
 _SECOND_NS: Final = 1_000_000_000

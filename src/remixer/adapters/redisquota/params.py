@@ -10,6 +10,7 @@ from remixer.drivers.redis import MOST_CONNECTIONS, redis_is_installed
 from remixer.drivers.redis_address import RedisAddressError, parse_redis_address
 from remixer.foundation.durations import format_duration
 from remixer.sdk import HandlerContext, ParamProblem
+from remixer.sdk.quota_params import limit_problems
 
 _SHORTEST: Final = 1_000
 """Nanoseconds: counting is in whole microseconds."""
@@ -59,21 +60,10 @@ def validate(params: Params, context: HandlerContext) -> Iterator[ParamProblem]:
     if not params.quotas:
         yield ParamProblem("quotas", "is empty", "Add one entry per instance that is sent here.")
         return
-    seen: dict[str, int] = {}
     for index, quota in enumerate(params.quotas):
         yield from _quota_problems(f"quotas[{index}]", quota)
-        first = seen.setdefault(quota.name, index)
-        if first != index and quota.name:
-            yield ParamProblem(
-                f"quotas[{index}].name", f"`{quota.name}` already has quotas[{first}]"
-            )
-    for instance in context.of_template("quota"):
-        if instance.name not in seen:
-            yield ParamProblem(
-                "quotas",
-                f"no quota for instance `{instance.name}`, which a rule sends here",
-                f"Add an entry with `name: {instance.name}`.",
-            )
+    # An empty name is a problem of its own.
+    yield from limit_problems([quota.name or None for quota in params.quotas], context)
 
 
 def _server_problems(params: Params) -> Iterator[ParamProblem]:

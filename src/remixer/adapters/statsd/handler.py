@@ -11,12 +11,13 @@ from remixer.adapters.statsd.params import (
     Params,
     validate,
 )
-from remixer.adapters.statsd.recipes import MetricError, Recipe
+from remixer.adapters.statsd.recipes import Recipe
 from remixer.drivers.datagrams import DatagramSender, parse_peer
 from remixer.foundation.log import event_log
 from remixer.sdk import AdapterInfo, Environment, HandlerContext
 from remixer.sdk.datagram_lines import LineBuffer, LineLimits, Sampler
 from remixer.sdk.go_template import TemplateError
+from remixer.sdk.reports import MetricError, take_each
 from remixer.templates.instances import Metric
 
 _SECOND_NS: Final = 1_000_000_000
@@ -48,15 +49,7 @@ class StatsdHandler:
 
     def report(self, instances: Sequence[Metric], /) -> None:
         """Raises `ExceptionGroup` of `MetricError`, one per instance that was left out."""
-        failures: list[MetricError] = []
-        for metric in instances:
-            try:
-                self._record(metric)
-            except MetricError as error:
-                failures.append(error)
-        if failures:
-            message = f"{len(failures)} of {len(instances)} metrics left out"
-            raise ExceptionGroup(message, failures)
+        take_each(instances, self._record, leaves_out=MetricError, what="metrics")
 
     async def aclose(self) -> None:
         """Send what is there; once or twice."""

@@ -15,9 +15,9 @@ from remixer.attributes.values import (
     Value,
     ValueType,
 )
-from remixer.foundation.errors import RemixerError
 from remixer.sdk import stringify
 from remixer.sdk.go_template import Template, TemplateError, parse_template
+from remixer.sdk.reports import MetricError
 from remixer.templates.instances import Metric
 
 _MS_NS: Final = 1_000_000
@@ -34,10 +34,6 @@ _SAMPLES: Final[Mapping[ValueType, Value]] = {
     ValueType.IP_ADDRESS: bytes(4),
     ValueType.STRING_MAP: EMPTY_STRING_MAP,
 }
-
-
-class MetricError(RemixerError):
-    """One instance could not be recorded; the others were."""
 
 
 def cleaned(name: str) -> str:

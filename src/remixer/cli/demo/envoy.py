@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from remixer.cli.demo.bootstrap import LISTENER, EnvoyPlan, bootstrap
 from remixer.cli.demo.polling import until
+from remixer.cli.demo.processes import stop
 from remixer.drivers.http_client import HttpClient, HttpError
 from remixer.foundation.errors import StartupError
 from remixer.transport.addresses import TcpAddress, address_to_listen_on, refused_by_system
@@ -120,15 +121,8 @@ class EnvoyProcess:
     async def aclose(self) -> None:
         """Stop it, kindly and then not; safe before `start`, and twice."""
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
-            return
-        process.terminate()
-        try:
-            async with asyncio.timeout(_STOP_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        if process is not None:
+            await stop(process, within_s=_STOP_S)
 
     async def _serving(self, admin_file: Path) -> EnvoyAddresses | None:
         """Where, once requests are accepted. Raises `StartupError` if Envoy has ended."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from remixer.cli.demo.bootstrap import EnvoyPlan, bootstrap
 from remixer.cli.demo.envoy import EnvoyProcess, find_envoy
 from remixer.cli.demo.polling import until
+from remixer.cli.demo.processes import stop
 from remixer.cli.demo.upstream import EchoService
 from remixer.cli.lab.backend import INFO, NAMESPACE, configuration
 from remixer.cli.lab.gate import Gate
@@ -141,7 +142,7 @@ async def _started(stack: AsyncExitStack, folder: Path, flags: tuple[str, ...]) 
             stderr=file,
             start_new_session=True,
         )
-    stack.push_async_callback(_stop, process)
+    stack.push_async_callback(stop, process, within_s=_STOP_S)
     try:
         return await until(partial(_listening, process, log), within_s=_READY_S)
     except TimeoutError as error:
@@ -160,18 +161,6 @@ async def _listening(process: asyncio.subprocess.Process, log: Path) -> TcpAddre
     if "serving" not in events:
         return None
     return _host_port(str(events["listening"]["grpc"][0]))
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        async with asyncio.timeout(_STOP_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 def _host_port(address: str) -> TcpAddress:
