@@ -6,9 +6,9 @@ an undecodable value does on Mixer's own wire. A name that no manifest declares 
 """
 
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Final
 
+from remixer.attributes.http_request import ip_bytes
 from remixer.attributes.values import Duration, PlainStringMap, Timestamp, Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.expr.timestamps import parse_timestamp
@@ -37,14 +37,6 @@ def _timestamp(text: str) -> Timestamp | None:
 
 def _within_int64(number: int | None) -> int | None:
     return number if number is not None and -_INT64_BOUND <= number < _INT64_BOUND else None
-
-
-def ip_bytes(text: str) -> bytes | None:
-    """4 or 16 bytes; None if `text` is no IP address. An IPv6 zone is left out."""
-    try:
-        return ip_address(text.partition("%")[0]).packed
-    except ValueError:
-        return None
 
 
 def _duration(text: str) -> Duration | None:

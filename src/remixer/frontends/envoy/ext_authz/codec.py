@@ -13,10 +13,11 @@ from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 
 from remixer.attributes.bag import Bag
+from remixer.attributes.http_request import namespace_of
 from remixer.attributes.values import Duration, StringMap
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.errors import InvalidRequestError
-from remixer.foundation.status import Code, Status, code_name, http_status
+from remixer.foundation.status import Code, Status, code_name
 from remixer.frontends.envoy import decision_metadata
 from remixer.frontends.envoy.ext_authz.attributes import CHECK_ATTRIBUTES, CheckMessage
 from remixer.frontends.envoy.ext_authz.header_mutations import (
@@ -24,12 +25,12 @@ from remixer.frontends.envoy.ext_authz.header_mutations import (
     request_mutations,
     response_mutations,
 )
-from remixer.frontends.envoy.ext_authz.verdict import Verdict, verdict_of
-from remixer.frontends.envoy.fields import namespace_of
 from remixer.frontends.envoy.forwarded import HEADER as FORWARDED_HEADER
 from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.frontends.envoy.structs import scalar_texts
+from remixer.mixer.http_answer import answer_status, has_body
 from remixer.mixer.outcome import CheckOutcome, Decision, Provenance, RouteDirective
+from remixer.mixer.verdict import Verdict, verdict_of
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
@@ -39,14 +40,9 @@ from remixer.wire.text import encodable
 ROUTE_METADATA_NAMESPACE: Final = "remixer"
 """Fields of a route's metadata under this name are static attributes."""
 
-# Where Mixer's client and its server disagreed, whoever called saw the client's status.
-_CLIENT_HTTP_BY_CODE: Final[dict[int, int]] = {Code.CANCELLED: 499, Code.FAILED_PRECONDITION: 400}
 _NO_DIRECTIVE: Final = RouteDirective()
 _MOST_KEPT_ANSWERS: Final = 1024  # about 300 bytes each
 _LONGEST_KEPT_TEXT: Final = 256  # longer ones hold a value of the request's and do not recur
-_LOWEST_HTTP: Final = 200  # below stand interim answers, which never end a request
-_HIGHEST_HTTP: Final = 599
-_WITHOUT_BODY: Final = frozenset({204, 304})
 _REQUEST_ID_CHARACTERS: Final = 64  # Envoy's own have 36
 _CONTENT_TYPE: Final = "content-type"
 _STALE: Final = HeaderValueOption(
@@ -252,25 +248,19 @@ def _write_denial(
     response.status.code = nearest_int32(status.code) or Code.PERMISSION_DENIED
     response.status.message = text
     mutations = HeaderMutations()
+    body = text or code_name(status.code)
     if directive.direct_response_code:
-        http_code, body = directive.direct_response_code, encodable(directive.direct_response_body)
+        body = encodable(directive.direct_response_body)
         mutations = response_mutations(directive.response_header_operations)
-    else:
-        http_code, body = _http_status(status.code), text or code_name(status.code)
-    if not _LOWEST_HTTP <= http_code <= _HIGHEST_HTTP:
-        http_code = _http_status(status.code)
+    http_code = answer_status(status, directive)
     denied = response.denied_response
     denied.status.code = http_code  # type: ignore[assignment] # an open enum: any status passes
-    # Envoy would send the body all the same, and it would be read as the next answer.
-    denied.body = "" if http_code in _WITHOUT_BODY else body
+    # Envoy would send a body in every case, and it would be read as the next answer.
+    denied.body = body if has_body(http_code) else ""
     denied.headers.extend(mutations.options)
     if not any(option.header.key == _CONTENT_TYPE for option in mutations.options):
         denied.headers.append(_PLAIN_TEXT)
     return mutations.removed
-
-
-def _http_status(code: int) -> int:
-    return _CLIENT_HTTP_BY_CODE.get(code) or http_status(code)
 
 
 def _write_metadata(metadata: Struct, verdict: Verdict, outcome: CheckOutcome) -> None:
