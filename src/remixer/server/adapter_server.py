@@ -20,7 +20,6 @@ from typing import Final
 import uvloop
 
 from remixer.adapters.registry import faults_of
-from remixer.config.schema import SchemaError
 from remixer.drivers.http import AioHttpClient
 from remixer.drivers.http_server import AiohttpServer, HttpAnswer, HttpListener, HttpRequest
 from remixer.foundation.clock import Clock, SystemClock
@@ -50,6 +49,7 @@ from remixer.transport.port import (
     TlsFiles,
     TransportLimits,
 )
+from remixer.wire.proto_json.schema import SchemaError
 from remixer.wire.published import ADAPTER_ROOTS, PublishedSchema
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:9070"

@@ -11,11 +11,11 @@ from remixer.mixer.port import Mixer
 from remixer.observability.metrics import RuntimeMetrics
 from remixer.runtime.engine import Engine
 from remixer.runtime.route_signatures import RouteSignatures
-from remixer.server.background import BackgroundWork
 from remixer.server.cache_admin import CacheAdmin
 from remixer.server.cache_recording import CacheRecording
 from remixer.server.lifecycle import Part, Service
 from remixer.server.settings import Settings, Switch
+from remixer.tiers.background import BackgroundWork
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.revoking import matcher
 from remixer.tiers.shared.opening import SharedTier, open_shared_cache

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Final
 
 from remixer.config.memory import ResolveMemory
-from remixer.config.problems import Problem
 from remixer.config.resolve import resolve
 from remixer.config.resources import LoadedResources, overlay
 from remixer.config.snapshot import Snapshot
@@ -21,6 +20,7 @@ from remixer.expr.semantics import Semantics
 from remixer.foundation.clock import Clock
 from remixer.foundation.errors import InternalError, StartupError
 from remixer.foundation.log import event_log
+from remixer.foundation.problems import Problem
 from remixer.runtime.reload import Reloader
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.sdk.remote import RemoteAdapterFactory

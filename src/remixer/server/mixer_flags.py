@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from remixer.config.problems import Location, Problem
+from remixer.foundation.problems import Location, Problem
 from remixer.server.mixer_flag_table import MIXER_FLAGS, MixerFlag
 from remixer.server.setting_sources import BAD_VALUE, UNREADABLE_SETTINGS
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import yaml
 
-from remixer.config.problems import Location, Problem
+from remixer.foundation.problems import Location, Problem
 
 UNKNOWN_SETTING: Final = "SET001"
 """A flag, variable or key that is no setting."""

@@ -14,9 +14,9 @@ from typing import Any, Final, TypeVar
 
 from remixer import __version__
 from remixer.config.namespaces import DEFAULT_NAMESPACE
-from remixer.config.problems import Location, Problem
 from remixer.expr.semantics import Semantics
 from remixer.foundation.errors import StartupError
+from remixer.foundation.problems import Location, Problem
 from remixer.observability.logs import LogFormat, LogLevel
 from remixer.server import setting_forms as forms
 from remixer.server.mixer_flags import translated

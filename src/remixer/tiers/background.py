@@ -1,10 +1,53 @@
-"""The port through which tiers start work that nobody waits for."""
+"""Work that nobody waits for: the port through which tiers start it, and what runs it."""
 
+import asyncio
 from collections.abc import Coroutine
-from typing import Protocol
+from typing import Final, Protocol
+
+from remixer.foundation.log import event_log
+
+_log: Final = event_log(__name__)
 
 
 class Background(Protocol):
     """Runs work to its end; `asyncio.TaskGroup.create_task` is one."""
 
-    def __call__(self, work: Coroutine[object, object, None], /, *, name: str) -> object: ...
+    def __call__(self, work: Coroutine[object, None, None], /, *, name: str) -> object: ...
+
+
+class BackgroundWork:
+    """Runs coroutines while `run` runs; before and after it they are dropped.
+
+    The failure of one ends nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._group: asyncio.TaskGroup | None = None
+
+    def __call__(self, work: Coroutine[object, None, None], *, name: str) -> None:
+        """Start `work`, if it is the time for it."""
+        if self._group is None:
+            work.close()
+            return
+        task = self._group.create_task(_walled(work, name), name=name)
+        # A task that is cancelled before its first step would leave `work` never awaited.
+        task.add_done_callback(lambda _: work.close())
+
+    def spawn(self, work: Coroutine[object, None, None], *, name: str) -> None:
+        """The same, as connections ask for it."""
+        self(work, name=name)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                await asyncio.Event().wait()
+        finally:
+            self._group = None
+
+
+async def _walled(work: Coroutine[object, None, None], name: str) -> None:
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001 - one piece's fault ends only itself
+        _log.error("background_work_failed", work=name, reason=f"{type(error).__name__}: {error}")

@@ -1,7 +1,8 @@
 """The addresses of back ends, as operators write them: gRPC's dial targets. Pure.
 
 Forms: `HOST:PORT`, `[IPV6]:PORT`, `unix:PATH`, and before a host `dns:///`, `dns:`,
-`passthrough:///` or `tcp://`. A name stands for all of its addresses.
+`passthrough:///` or `tcp://`. A name stands for all of its addresses; several, with commas between
+them, are servers that all do the same.
 """
 
 import ipaddress
@@ -40,10 +41,31 @@ class UnixTarget:
         return f"unix:{self.path}"
 
 
-Target: TypeAlias = HostTarget | UnixTarget
+@dataclass(frozen=True, slots=True)
+class ListTarget:
+    """Several places, each as good as the others."""
+
+    members: tuple[HostTarget | UnixTarget, ...]
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.members))
+
+
+Target: TypeAlias = HostTarget | UnixTarget | ListTarget
 
 
 def parse_target(text: str) -> Target:
+    """Read an address or a list of them; raises ValueError that says what was wanted."""
+    if "," not in text:
+        return parse_one_target(text)
+    members = tuple(parse_one_target(each.strip()) for each in text.split(","))
+    if len(set(members)) < len(members):
+        message = f"`{text}` names one address twice"
+        raise ValueError(message)
+    return ListTarget(members)
+
+
+def parse_one_target(text: str) -> HostTarget | UnixTarget:
     """Read one address; raises ValueError that says what was wanted."""
     if not text:
         message = "is empty; wanted HOST:PORT or unix:PATH"

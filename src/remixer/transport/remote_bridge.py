@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Final, cast
 
-from remixer.transport.remote_address import HostTarget, UnixTarget, parse_target
+from remixer.transport.remote_address import HostTarget, UnixTarget, parse_one_target
 from remixer.transport.remote_security import Identified
 
 _HANDSHAKE_S: Final = 5.0
@@ -105,7 +105,7 @@ class TlsBridge:
     """Passes connections on to one address."""
 
     def __init__(self, address: str, security: Identified, *, start_task: StartTask) -> None:
-        self._target = parse_target(address.removeprefix("ipv4:").removeprefix("ipv6:"))
+        self._target = parse_one_target(address.removeprefix("ipv4:").removeprefix("ipv6:"))
         self._security = security
         self._start_task = start_task
         self._folder: str | None = None

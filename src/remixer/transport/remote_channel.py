@@ -69,7 +69,7 @@ async def open_remote_channel(
     *,
     clock: Clock,
     tasks: BackgroundTasks,
-    http: TokenEndpoint,
+    http: TokenEndpoint | None = None,
     limits: ChannelLimits | None = None,
     metrics: ChannelMetrics | None = None,
     resolver_of: Callable[[Target], Resolver] = resolver_for,
@@ -91,6 +91,8 @@ async def open_remote_channel(
         authentication, back_end=spec.address, http=http, clock=clock, tasks=tasks
     )
     authority = authority_of(authentication, address=str(target), host=host)
+    if authentication is None and spec.authority:
+        authority = spec.authority
     pool = AddressPool(
         PoolSpec(spec.address, authority, limits.wire, limits.resolution),
         resolver=resolver_of(target),
@@ -132,6 +134,7 @@ class GrpcRemoteChannel:
         clock: Clock,
     ) -> None:
         self._back_end = spec.address
+        self._metadata = spec.metadata
         own_s = spec.timeout_s
         self._timeout_s = _LONGEST_CALL_S if own_s is None or own_s <= 0 else own_s
         self._limits = limits
@@ -261,7 +264,7 @@ class GrpcRemoteChannel:
         left_s = max(0.0, call.ends_at_s - now_s)
         try:
             return await subchannel.unary(
-                call.path, call.request, timeout_s=left_s, metadata=metadata
+                call.path, call.request, timeout_s=left_s, metadata=(*self._metadata, *metadata)
             )
         except RpcFailed as failure:
             if failure.code is Code.UNAUTHENTICATED:

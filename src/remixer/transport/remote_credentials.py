@@ -6,7 +6,12 @@ from remixer.foundation.clock import Clock
 from remixer.foundation.status import Code
 from remixer.transport.remote_files import FileFault, WatchedFiles, secret_in
 from remixer.transport.remote_oauth import OAuthTokens
-from remixer.transport.remote_port import BackgroundTasks, NoTokenError, TokenEndpoint
+from remixer.transport.remote_port import (
+    BackgroundTasks,
+    NoTokenError,
+    RemoteSetupError,
+    TokenEndpoint,
+)
 from remixer.transport.remote_spec import (
     Authentication,
     AuthHeader,
@@ -41,7 +46,7 @@ def call_credentials(
     authentication: Authentication | None,
     *,
     back_end: str,
-    http: TokenEndpoint,
+    http: TokenEndpoint | None,
     clock: Clock,
     tasks: BackgroundTasks,
 ) -> CallCredentials:
@@ -52,6 +57,9 @@ def call_credentials(
         case TokenFile():
             return FileCredentials(token, clock=clock)
         case OAuthClient():
+            if http is None:
+                message = "connection.authentication.tls.oauth: nobody here can ask for tokens"
+                raise RemoteSetupError(message)
             tokens = OAuthTokens(token, back_end=back_end, http=http, clock=clock, tasks=tasks)
             return OAuthCredentials(tokens)
         case _:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, assert_never
 
-from remixer.transport.remote_address import HostTarget, Target, UnixTarget
+from remixer.transport.remote_address import HostTarget, ListTarget, Target, UnixTarget
 
 _TIMEOUT_S: Final = 10.0  # what resolv.conf's defaults come to: two tries of 5 s
 
@@ -71,6 +71,34 @@ class SystemResolver:
         return tuple(grpc_target(str(place[0]), self.target.port) for *_, place in found)
 
 
+@dataclass(frozen=True, slots=True)
+class ListResolver:
+    """All that several others find; one that finds nothing takes none of the others with it."""
+
+    members: tuple[Resolver, ...]
+
+    @property
+    def is_fixed(self) -> bool:
+        return all(each.is_fixed for each in self.members)
+
+    async def resolve(self) -> tuple[str, ...]:
+        found: list[str] = []
+        failures: list[str] = []
+        for answer in await asyncio.gather(
+            *(each.resolve() for each in self.members), return_exceptions=True
+        ):
+            match answer:
+                case ResolveFailed():
+                    failures.append(str(answer))
+                case BaseException():
+                    raise answer
+                case _:
+                    found.extend(answer)
+        if not found:
+            raise ResolveFailed("; ".join(failures))
+        return tuple(found)
+
+
 def resolver_for(target: Target) -> Resolver:
     """How the addresses of `target` are found."""
     match target:
@@ -80,6 +108,8 @@ def resolver_for(target: Target) -> Resolver:
             return FixedResolver((grpc_target(host, port),))
         case HostTarget():
             return SystemResolver(target)
+        case ListTarget(members):
+            return ListResolver(tuple(resolver_for(each) for each in members))
         case _:
             assert_never(target)
 

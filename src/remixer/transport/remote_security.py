@@ -81,7 +81,7 @@ class SecuritySource:
     def __init__(
         self, authentication: Authentication | None, *, host: str | None, clock: Clock
     ) -> None:
-        """`host`: None for Unix sockets."""
+        """`host`: None for Unix sockets, and for several addresses."""
         self._files: WatchedFiles[Security] | None = None
         if authentication is None:
             return

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Final, TypeAlias, assert_never
 
 from remixer.foundation.http_fields import is_field_name
-from remixer.transport.remote_address import parse_target
+from remixer.transport.remote_address import ListTarget, parse_target
 
 _OURS: Final = frozenset({"grant_type", "client_id", "client_secret", "scope"})
 """Fields of a token request that `endpoint_params` may not speak for."""
@@ -89,6 +89,10 @@ class ConnectionSpec:
     """Longest time of one call. None, zero and less: only the caller's own deadline."""
     authentication: Authentication | None = None
     """None: neither encrypted nor authenticated."""
+    authority: str = ""
+    """The pseudo-header `:authority`, without TLS; empty: the address."""
+    metadata: tuple[tuple[str, str], ...] = ()
+    """Sent with every call; names in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +109,7 @@ def connection_faults(spec: ConnectionSpec) -> tuple[ConnectionFault, ...]:
 
 
 def _faults(spec: ConnectionSpec) -> Iterator[ConnectionFault]:
-    try:
-        parse_target(spec.address)
-    except ValueError as error:
-        yield ConnectionFault("address", str(error))
+    yield from _address_faults(spec)
     match spec.authentication:
         case None:
             return
@@ -121,6 +122,22 @@ def _faults(spec: ConnectionSpec) -> Iterator[ConnectionFault]:
                     yield ConnectionFault(f"authentication.mutual.{name}", message)
         case _:
             assert_never(spec.authentication)
+
+
+def _address_faults(spec: ConnectionSpec) -> Iterator[ConnectionFault]:
+    try:
+        target = parse_target(spec.address)
+    except ValueError as error:
+        yield ConnectionFault("address", str(error))
+        return
+    if isinstance(target, ListTarget) and _lacks_name(spec.authentication):
+        message = "is empty; wanted the name that the certificates of all addresses carry"
+        yield ConnectionFault("authentication.server_name", message)
+
+
+def _lacks_name(authentication: Authentication | None) -> bool:
+    """Whether nothing says whom certificates have to name, if several hosts could be meant."""
+    return isinstance(authentication, Tls) and not authentication.server_name
 
 
 def _tls_faults(tls: Tls) -> Iterator[ConnectionFault]:

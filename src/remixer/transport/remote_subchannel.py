@@ -1,6 +1,7 @@
 """Connections to one address of a back end, on grpcio's asyncio client."""
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +41,9 @@ class WireLimits:
     """For the answer to a ping, and for any bytes sent to be acknowledged."""
     first_backoff_s: float = 0.25
     longest_backoff_s: float = 3.0
+    health_service: str = ""
+    """Asked for by gRPC's health protocol: an address that does not serve it is not called. Servers
+    without that protocol count as healthy. Empty: nobody is asked."""
 
 
 class Subchannel:
@@ -181,7 +185,16 @@ async def open_subchannel(
 
 
 def _options(authority: str, limits: WireLimits) -> tuple[tuple[str, str | int], ...]:
+    health: tuple[tuple[str, str | int], ...] = ()
+    if limits.health_service:
+        service_config = {
+            # Only this policy asks for health; it balances over the one address there is.
+            "loadBalancingConfig": [{"round_robin": {}}],
+            "healthCheckConfig": {"serviceName": limits.health_service},
+        }
+        health = (("grpc.service_config", json.dumps(service_config)),)
     return (
+        *health,
         ("grpc.default_authority", authority),
         ("grpc.max_receive_message_length", limits.max_message_bytes),
         ("grpc.max_send_message_length", limits.max_message_bytes),
