@@ -15,6 +15,8 @@ GLOBAL_WORD_COUNT: Final = len(GLOBAL_WORDS)
 
 # What a client shrinks to after a dictionary error. Source: the C++ client, 1.1 to 1.3.
 FALLBACK_WORD_COUNT: Final = 111
+DICTIONARY_REFUSED: Final = "Request could not be processed due to invalid"
+"""How an INVALID_ARGUMENT begins that makes a client fall back. Source: the C++ client."""
 
 
 _CHEAP_BYTES: Final = 256

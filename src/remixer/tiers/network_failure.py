@@ -1,0 +1,113 @@
+"""What becomes of a request when nobody can decide on it: it passes, or it is refused.
+
+The one place where a client's failures become verdicts. Open also lets pass what the Mixer itself
+could not decide (INTERNAL). Source: `network_fail_policy` of Mixer's client.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+from remixer.attributes.bag import Bag
+from remixer.attributes.values import Duration
+from remixer.foundation.clock import Clock
+from remixer.foundation.errors import PolicyError
+from remixer.foundation.event_limit import EventLimit
+from remixer.foundation.log import event_log
+from remixer.foundation.status import OK, Code, Status
+from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome, ReportOutcome
+from remixer.mixer.port import Mixer
+from remixer.mixer.request import CheckRequest
+from remixer.mixer.verdict import verdict_of
+
+_LOG_INTERVAL_S: Final = 10.0
+_log: Final = event_log(__name__)
+
+
+class FailPolicy(Enum):
+    """What a failure means for a request. Names are Envoy's and Istio's."""
+
+    OPEN = "open"
+    """It passes."""
+    CLOSED = "closed"
+    """It is refused, with the code and text of the failure."""
+
+
+@dataclass(slots=True)
+class FailureCounts:
+    """Requests that nobody decided on."""
+
+    opened: int = 0
+    closed: int = 0
+
+
+class NetworkFailureMixer:
+    """Implements `Mixer` around another; its checks raise no `PolicyError`."""
+
+    def __init__(self, inner: Mixer, *, policy: FailPolicy, clock: Clock) -> None:
+        self._inner = inner
+        self._policy = policy
+        self._clock = clock
+        self._logged = EventLimit(interval_s=_LOG_INTERVAL_S)
+        self.counts = FailureCounts()
+
+    def check_now(self, request: CheckRequest) -> CheckOutcome | None:
+        try:
+            outcome = self._inner.check_now(request)
+        except PolicyError as error:
+            return self._undecided(Status(error.code, error.message))
+        if outcome is None or (outcome.status.code == 0 and not outcome.quotas):
+            return outcome
+        return self._judged(outcome)
+
+    async def check(self, request: CheckRequest) -> CheckOutcome:
+        try:
+            outcome = await self._inner.check(request)
+        except PolicyError as error:
+            return self._undecided(Status(error.code, error.message))
+        return self._judged(outcome)
+
+    def grant_now(self, request: CheckRequest) -> Mapping[str, QuotaOutcome] | None:
+        return self._inner.grant_now(request)
+
+    async def grant(self, request: CheckRequest) -> Mapping[str, QuotaOutcome]:
+        return await self._inner.grant(request)
+
+    def report(self, bags: Sequence[Bag]) -> ReportOutcome:
+        return self._inner.report(bags)
+
+    # ------------------------------------------------------------ inside
+
+    def _judged(self, outcome: CheckOutcome) -> CheckOutcome:
+        """The outcome, unless it says that there is none."""
+        if outcome.status.code == Code.INTERNAL and self._policy is FailPolicy.OPEN:
+            return self._undecided(outcome.status)
+        if not outcome.quotas:
+            return outcome
+        try:
+            verdict_of(outcome)
+        except PolicyError as error:
+            undecided = self._undecided(Status(error.code, error.message))
+            return replace(outcome, quotas={}) if undecided.status.is_ok else undecided
+        return outcome
+
+    def _undecided(self, status: Status) -> CheckOutcome:
+        is_open = self._policy is FailPolicy.OPEN
+        self.counts.opened += is_open
+        self.counts.closed += not is_open
+        held_back = self._logged.pass_now("", now_s=self._clock.monotonic_s())
+        if held_back is not None:
+            code = Code(status.code).name
+            _log.warning(
+                "check_undecided", failure=self._policy.value, code=code, held_back=held_back
+            )
+        # Apart, because it may quote an attribute's value.
+        _log.debug("check_undecided_reason", reason=status.message)
+        return CheckOutcome(
+            status=OK if is_open else status,
+            valid_duration=Duration(0),
+            valid_use_count=0,
+            references=frozenset(),
+            provenance=Provenance.SUBSTITUTE,
+        )
