@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 from remixer.attributes.bag import Bag, Condition, PlainBag, Reference, plain_bag
 from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp, Value
 from remixer.config.memory import ResolveMemory
-from remixer.config.problems import Severity
 from remixer.config.resolve import resolve
 from remixer.config.resources import combine, parse_file
 from remixer.config.snapshot import Snapshot
 from remixer.foundation.errors import PolicyError
+from remixer.foundation.problems import Severity
 from remixer.foundation.status import OK, Status
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remixer.attributes.values import Duration
-from remixer.config.decode import Place, decode
-from remixer.config.findings import Findings
-from remixer.config.problems import Problem  # noqa: TC001 - kept beside its siblings
 from remixer.config.resolve import resolve
 from remixer.config.resources import combine, parse_file
 from remixer.config.signature import canonical_bytes
-from remixer.config.yaml_documents import read_documents
+from remixer.foundation.documents.yaml_documents import read_documents
+from remixer.foundation.findings import Findings
+from remixer.foundation.problems import Problem  # noqa: TC001 - kept beside its siblings
 from remixer.sdk.params import Int32, RpcStatus
 from remixer.templates.registry import load_templates
+from remixer.wire.proto_json.decode import Place, decode
 
 EXAMPLES = 150
 

@@ -16,11 +16,11 @@ from remixer.cli.exits import ExitCode, OperatorError
 from remixer.cli.scaffold.names import require_usable
 from remixer.cli.scaffold.package import Scaffold, write_package
 from remixer.cli.scaffold.resources import yaml_text
-from remixer.config.findings import hint_for
-from remixer.config.schema import SchemaError
+from remixer.foundation.findings import hint_for
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.server.adapter_server import AdapterServerSettings, serve_adapter, templates_of
 from remixer.templates.registry import load_templates
+from remixer.wire.proto_json.schema import SchemaError
 
 _BUILT_IN: Final = "built-in"
 _INSTALLED: Final = "installed"

@@ -8,7 +8,7 @@ from typing import Final
 
 from remixer.adapters.registry import load_adapters
 from remixer.cli.exits import ExitCode, OperatorError
-from remixer.config.findings import hint_for
+from remixer.foundation.findings import hint_for
 from remixer.sdk.adapter import AdapterInfo, AnyAdapterInfo
 
 _WANTED: Final = "write `package.module:INFO`, or a name that `remixer adapter list` shows"

@@ -9,10 +9,10 @@ from remixer.cli.exits import OperatorError
 from remixer.cli.input_files import read_file
 from remixer.config import kinds
 from remixer.config.manifests import build_vocabulary
-from remixer.config.problems import Problem, Severity
 from remixer.config.resources import LoadedResources, combine, overlay, parse_file
 from remixer.config.stores.tree import TreeReader
 from remixer.foundation.clock import SystemClock
+from remixer.foundation.problems import Problem, Severity
 
 
 def load_paths(paths: Iterable[Path], *, flag: str) -> LoadedResources:

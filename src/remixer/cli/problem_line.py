@@ -1,6 +1,6 @@
 """A problem as an error of a command: `what; where; next step`."""
 
-from remixer.config.problems import Problem
+from remixer.foundation.problems import Problem
 
 
 def problem_line(problem: Problem) -> str:

@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from remixer.cli.console import Json, printable
-from remixer.config.problems import Problem, Severity
 from remixer.config.snapshot import Snapshot
+from remixer.foundation.problems import Problem, Severity
 
 _STYLES: Final = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow"}
 

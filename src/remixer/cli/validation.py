@@ -8,10 +8,10 @@ from pathlib import Path
 from remixer.cli.config_files import load_paths
 from remixer.cli.console import OutputFormat, emit_json, show
 from remixer.cli.problem_list import count_of, problem_list_text, snapshot_json, summary_text
-from remixer.config.problems import Severity
 from remixer.config.resources import LoadedResources
 from remixer.config.snapshot import Snapshot
 from remixer.expr.semantics import Semantics
+from remixer.foundation.problems import Severity
 from remixer.server.installed import installed_resolver
 
 

@@ -11,8 +11,8 @@ from math import isinf
 from typing import Final
 
 from remixer.attributes.values import Duration, PlainStringMap, Timestamp, Value
-from remixer.expr.timestamps import parse_timestamp
 from remixer.foundation.durations import parse_duration
+from remixer.foundation.timestamps import parse_timestamp
 
 _INT64_BOUND: Final = 2**63
 _INT64_DIGITS: Final = 19  # also keeps a megabyte of digits away from int()

@@ -12,15 +12,22 @@ from typing import Final
 
 from remixer.config import codes
 from remixer.config.context import Context
-from remixer.config.decode import Place
 from remixer.config.expressions import ExpressionCompiler
-from remixer.config.findings import Findings, hint_for
-from remixer.config.nodes import MapEntry, MapNode, Node, ScalarNode, describe, is_null
 from remixer.config.outputs import output_types
-from remixer.config.problems import Location, Problem, Severity
 from remixer.config.snapshot import AttributeBinding, Bindings, RuleConfig
 from remixer.expr.semantics import Semantics
+from remixer.foundation.documents.nodes import (
+    MapEntry,
+    MapNode,
+    Node,
+    ScalarNode,
+    describe,
+    is_null,
+)
+from remixer.foundation.findings import Findings, hint_for
+from remixer.foundation.problems import Location, Problem, Severity
 from remixer.templates.schema import Template, Variety
+from remixer.wire.proto_json.decode import Place
 
 FIELD: Final = "attribute_bindings"
 _WRITTEN: Final = "$out."

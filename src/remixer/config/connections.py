@@ -11,9 +11,8 @@ from typing import Final
 
 from remixer.attributes.values import Duration
 from remixer.config import codes
-from remixer.config.decode import Place, decode
-from remixer.config.nodes import MapNode, find, locate
-from remixer.config.problems import Location
+from remixer.foundation.documents.nodes import MapNode, find, locate
+from remixer.foundation.problems import Location
 from remixer.transport.remote_spec import (
     Authentication,
     AuthHeader,
@@ -25,6 +24,7 @@ from remixer.transport.remote_spec import (
     TokenFile,
     connection_faults,
 )
+from remixer.wire.proto_json.decode import Place, decode
 
 _NS_PER_SECOND: Final = 1_000_000_000
 

@@ -7,9 +7,9 @@ from typing import TypeVar
 from remixer.config import codes
 from remixer.config.dynamic import Dynamic
 from remixer.config.expressions import ExpressionCompiler
-from remixer.config.findings import Findings
-from remixer.config.problems import Location, Problem
 from remixer.expr.semantics import Semantics
+from remixer.foundation.findings import Findings
+from remixer.foundation.problems import Location, Problem
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.templates.schema import Template
 

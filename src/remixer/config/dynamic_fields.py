@@ -10,11 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from remixer.config import codes
-from remixer.config.decode import Place
 from remixer.config.dynamic_parts import Part, field_part, joined
 from remixer.config.dynamic_values import ValueReader
-from remixer.config.findings import hint_for
-from remixer.config.nodes import ListNode, MapEntry, MapNode, Node, ScalarNode, describe, is_null
+from remixer.foundation.documents.nodes import (
+    ListNode,
+    MapEntry,
+    MapNode,
+    Node,
+    ScalarNode,
+    describe,
+    is_null,
+)
+from remixer.foundation.findings import hint_for
 from remixer.wire.adapter_model import INSTANCE_NAME_FIELD
 from remixer.wire.descriptor_schema import (
     VALUE,
@@ -25,6 +32,7 @@ from remixer.wire.descriptor_schema import (
     Schema,
 )
 from remixer.wire.field_bytes import LENGTH_DELIMITED
+from remixer.wire.proto_json.decode import Place
 from remixer.wire.typed_payloads import WIRE_TYPES, text_payload
 
 

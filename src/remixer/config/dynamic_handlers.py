@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from remixer.config import codes
 from remixer.config.connections import read_connection
 from remixer.config.context import Context
-from remixer.config.decode import Place
 from remixer.config.dynamic import DynamicAdapter
 from remixer.config.dynamic_params import ParamsEncoder
 from remixer.config.dynamic_resources import Referrer, find_or_report
@@ -13,6 +12,7 @@ from remixer.config.messages import Handler
 from remixer.config.resources import Resource
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.sdk.remote import RemoteParams, RemoteTemplate
+from remixer.wire.proto_json.decode import Place
 
 
 def read_remote_handler(

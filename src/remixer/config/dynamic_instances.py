@@ -8,7 +8,6 @@ from remixer.config import codes, kinds
 from remixer.config.bindings import FIELD as BINDINGS_FIELD
 from remixer.config.bindings import BindingReader
 from remixer.config.context import Context
-from remixer.config.decode import Place, decode
 from remixer.config.dynamic_fields import FieldReader
 from remixer.config.dynamic_parts import Encode, Part
 from remixer.config.dynamic_resources import Referrer, find_or_report
@@ -24,6 +23,7 @@ from remixer.expr.errors import EvaluationError
 from remixer.templates.build import InstanceError, go_path
 from remixer.templates.dynamic import DynamicInstance
 from remixer.templates.schema import InstanceType
+from remixer.wire.proto_json.decode import Place, decode
 from remixer.wire.typed_payloads import PayloadError
 
 Build: TypeAlias = Callable[[Bag], DynamicInstance]

@@ -12,14 +12,21 @@ from typing import Final, cast
 
 from remixer.attributes.values import Duration, Timestamp
 from remixer.config import codes
-from remixer.config.decode import Place
-from remixer.config.decode_scalars import decode_scalar
-from remixer.config.findings import hint_for
-from remixer.config.nodes import ListNode, MapNode, Node, ScalarNode, describe, is_null
+from remixer.foundation.documents.nodes import (
+    ListNode,
+    MapNode,
+    Node,
+    ScalarNode,
+    describe,
+    is_null,
+)
+from remixer.foundation.findings import hint_for
 from remixer.sdk.numbers import parse_timestamp
 from remixer.wire.descriptor_schema import FieldSchema, FieldType, MessageSchema, Schema
 from remixer.wire.durations import split_duration, split_timestamp
 from remixer.wire.field_bytes import LENGTH_DELIMITED, VARINT, tag, varint
+from remixer.wire.proto_json.decode import Place
+from remixer.wire.proto_json.decode_scalars import decode_scalar
 from remixer.wire.typed_payloads import (
     WIRE_TYPES,
     PayloadError,

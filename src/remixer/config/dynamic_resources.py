@@ -10,15 +10,14 @@ from typing import Final, TypeVar
 
 from remixer.config import codes, kinds
 from remixer.config.context import Context
-from remixer.config.decode import Place, decode
 from remixer.config.dynamic import Dynamic, DynamicAdapter, DynamicTemplate
-from remixer.config.findings import Findings
 from remixer.config.messages import AdapterResource, TemplateResource
-from remixer.config.nodes import locate
-from remixer.config.problems import Location
 from remixer.config.references import Directory
 from remixer.config.resource_index import ResourceIndex
 from remixer.config.resources import Resource
+from remixer.foundation.documents.nodes import locate
+from remixer.foundation.findings import Findings
+from remixer.foundation.problems import Location
 from remixer.sdk.remote import RemoteAdapterFactory
 from remixer.templates.dynamic import dynamic_template
 from remixer.wire.descriptor_schema import ParamsSchema, ServiceSchema
@@ -29,6 +28,7 @@ from remixer.wire.descriptors import (
     decode_template,
     fields_without_encoder,
 )
+from remixer.wire.proto_json.decode import Place, decode
 
 T = TypeVar("T")
 

@@ -10,16 +10,16 @@ from typing import Final, cast
 
 from remixer.attributes.values import ValueType
 from remixer.config import codes
-from remixer.config.decode import Place
 from remixer.config.dynamic_parts import Part, expression_part
 from remixer.config.dynamic_texts import constant_text
 from remixer.config.expressions import ExpressionCompiler
-from remixer.config.findings import hint_for
-from remixer.config.nodes import ListNode, Node, ScalarNode, describe
 from remixer.expr.compile import Expression
 from remixer.expr.go_text import go_quoted
 from remixer.expr.semantics import Semantics
+from remixer.foundation.documents.nodes import ListNode, Node, ScalarNode, describe
+from remixer.foundation.findings import hint_for
 from remixer.wire.descriptor_schema import EnumSchema, FieldType
+from remixer.wire.proto_json.decode import Place
 from remixer.wire.typed_payloads import (
     RANGES,
     Payload,

@@ -6,14 +6,14 @@ from typing import Final
 from remixer.attributes.values import ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.config import codes
-from remixer.config.decode import Place
 from remixer.config.expression_memory import ExpressionKey, ExpressionMemory
-from remixer.config.findings import Findings, hint_for
-from remixer.config.nodes import Node, ScalarNode, describe
 from remixer.config.resources import Resource
 from remixer.expr.compile import Expression
 from remixer.expr.errors import ExpressionError
 from remixer.expr.semantics import Semantics
+from remixer.foundation.documents.nodes import Node, ScalarNode, describe
+from remixer.foundation.findings import Findings, hint_for
+from remixer.wire.proto_json.decode import Place
 
 LANGUAGE_ANNOTATION: Final = "policy.istio.io/lang"
 SEMANTICS_ANNOTATION: Final = "remixer.dev/expression-semantics"

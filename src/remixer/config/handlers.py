@@ -6,18 +6,18 @@ from typing import Final
 
 from remixer.config import codes, kinds
 from remixer.config.context import Context
-from remixer.config.decode import Place, decode
 from remixer.config.dynamic_handlers import read_remote_handler
-from remixer.config.findings import Findings, hint_for
 from remixer.config.instances import ResolvedInstance
 from remixer.config.messages import Handler
-from remixer.config.nodes import MapNode, locate
-from remixer.config.problems import Location
 from remixer.config.resources import Resource
-from remixer.config.schema import SchemaError, check_schema
 from remixer.config.signature import handler_signature
 from remixer.config.snapshot import HandlerConfig
+from remixer.foundation.documents.nodes import MapNode, locate
+from remixer.foundation.findings import Findings, hint_for
+from remixer.foundation.problems import Location
 from remixer.sdk.adapter import AnyAdapterInfo, HandlerContext
+from remixer.wire.proto_json.decode import Place, decode
+from remixer.wire.proto_json.schema import SchemaError, check_schema
 
 _LISTED: Final = (
     "`remixer adapter list` shows those that are installed; "

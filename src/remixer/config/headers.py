@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 from remixer.attributes.values import ValueType
 from remixer.config import codes
-from remixer.config.decode import Place
 from remixer.config.expressions import ExpressionCompiler
 from remixer.config.messages import HeaderOperationTemplate
-from remixer.config.nodes import MapNode, Node, ScalarNode, find, locate
 from remixer.config.snapshot import HeaderOperationConfig
 from remixer.expr.compile import Expression
 from remixer.expr.semantics import Semantics
+from remixer.foundation.documents.nodes import MapNode, Node, ScalarNode, find, locate
 from remixer.foundation.http_fields import is_field_name
 from remixer.mixer.outcome import HeaderOperationKind
+from remixer.wire.proto_json.decode import Place
 
 
 class HeaderOperationReader:

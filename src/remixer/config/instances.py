@@ -4,18 +4,26 @@ from dataclasses import dataclass, field
 
 from remixer.config import bindings, codes, kinds
 from remixer.config.context import Context
-from remixer.config.decode import Place, decode
 from remixer.config.dynamic_instances import is_dynamic, resolve_dynamic_instance
 from remixer.config.expressions import semantics_for
-from remixer.config.findings import Findings, hint_for
 from remixer.config.messages import Instance
-from remixer.config.nodes import MapEntry, MapNode, Node, ScalarNode, describe, is_null, locate
 from remixer.config.references import short_name
 from remixer.config.resources import Resource
 from remixer.config.signature import SignedInstance
 from remixer.config.snapshot import Bindings, InstanceConfig
 from remixer.expr.compile import Expression
 from remixer.expr.semantics import Semantics
+from remixer.foundation.documents.nodes import (
+    MapEntry,
+    MapNode,
+    Node,
+    ScalarNode,
+    describe,
+    is_null,
+    locate,
+)
+from remixer.foundation.field_names import lower_camel
+from remixer.foundation.findings import Findings, hint_for
 from remixer.templates.build import instance_builder
 from remixer.templates.schema import (
     Field,
@@ -23,8 +31,8 @@ from remixer.templates.schema import (
     Message,
     Template,
     Variety,
-    lower_camel,
 )
+from remixer.wire.proto_json.decode import Place, decode
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,6 @@ from typing import Final
 from remixer.attributes.values import ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.config import kinds
-from remixer.config.nodes import ListNode, MapNode, Node, ScalarNode, find
-from remixer.config.problems import Location
 from remixer.config.resources import Resource
 from remixer.config.snapshot import RuleConfig
 from remixer.expr.errors import ParseError
@@ -22,6 +20,8 @@ from remixer.expr.nodes import Attribute, Call, Literal, walk
 from remixer.expr.nodes import Node as ExpressionNode
 from remixer.expr.parser import parse
 from remixer.expr.source import Source, Span
+from remixer.foundation.documents.nodes import ListNode, MapNode, Node, ScalarNode, find
+from remixer.foundation.problems import Location
 from remixer.templates.schema import Variety
 
 DECIDING: Final = frozenset({Variety.CHECK, Variety.CHECK_WITH_OUTPUT, Variety.ATTRIBUTE_GENERATOR})

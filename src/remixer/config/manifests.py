@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from remixer.attributes.values import ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.config import codes
-from remixer.config.decode import Place, decode
-from remixer.config.findings import Findings
 from remixer.config.messages import AttributeInfo, AttributeManifest
-from remixer.config.nodes import Node
-from remixer.config.problems import Problem
 from remixer.config.resources import Resource
+from remixer.foundation.documents.nodes import Node
+from remixer.foundation.findings import Findings
+from remixer.foundation.problems import Problem
+from remixer.wire.proto_json.decode import Place, decode
 
 
 def build_vocabulary(manifests: Iterable[Resource], problems: list[Problem]) -> Vocabulary:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from remixer.config.expression_memory import ExpressionMemory, UsedExpressions
-from remixer.config.problems import Problem
+from remixer.foundation.problems import Problem
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from remixer.attributes.values import ValueType
-from remixer.config.nodes import MapNode, Node
+from remixer.foundation.documents.nodes import MapNode, Node
 from remixer.mixer.outcome import HeaderOperationKind
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from remixer.config import codes
-from remixer.config.problems import Location, Problem
+from remixer.foundation.problems import Location, Problem
 from remixer.templates.registry import PluginFault
 
 

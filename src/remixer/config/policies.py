@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from remixer.attributes.values import Duration
 from remixer.config import codes
 from remixer.config.context import Context
-from remixer.config.decode import Place, decode
-from remixer.config.findings import Findings, hint_for
 from remixer.config.handlers import HandlerDraft
-from remixer.config.nodes import locate
 from remixer.config.policy_messages import CachePolicy, FailurePolicy
 from remixer.config.policy_settings import (
     LAST_STEPS,
@@ -19,7 +16,10 @@ from remixer.config.policy_settings import (
 )
 from remixer.config.references import Directory
 from remixer.config.resources import Resource
+from remixer.foundation.documents.nodes import locate
+from remixer.foundation.findings import Findings, hint_for
 from remixer.foundation.status import Status
+from remixer.wire.proto_json.decode import Place, decode
 
 _STEPS = {step.value: step for step in FailureStep}
 

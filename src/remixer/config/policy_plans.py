@@ -8,12 +8,12 @@ from remixer.config import codes
 from remixer.config.context import Context
 from remixer.config.handlers import HandlerDraft
 from remixer.config.instances import ResolvedInstance
-from remixer.config.nodes import locate
 from remixer.config.policies import CacheDraft, FailureDraft
 from remixer.config.policy_settings import CachePolicyConfig
 from remixer.config.policy_targets import Policies
 from remixer.config.rules import ActionDraft, RuleDraft
 from remixer.config.snapshot import FailureConfig, HandlerConfig
+from remixer.foundation.documents.nodes import locate
 from remixer.templates.schema import Variety
 
 _COVERED: Final = frozenset({Variety.CHECK, Variety.CHECK_WITH_OUTPUT, Variety.QUOTA})

@@ -6,12 +6,12 @@ from typing import Generic, TypeVar
 
 from remixer.config import codes, kinds
 from remixer.config.context import Context
-from remixer.config.findings import hint_for
 from remixer.config.handlers import HandlerDraft
-from remixer.config.nodes import locate
 from remixer.config.policies import CacheDraft, FailureDraft
 from remixer.config.references import Directory
 from remixer.config.resources import Resource
+from remixer.foundation.documents.nodes import locate
+from remixer.foundation.findings import hint_for
 
 D = TypeVar("D", CacheDraft, FailureDraft)
 T = TypeVar("T")

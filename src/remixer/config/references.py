@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from remixer.config.findings import did_you_mean
+from remixer.foundation.findings import did_you_mean
 
 _FULL_NAME_DOTS: Final = 2
 

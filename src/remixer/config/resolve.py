@@ -27,7 +27,6 @@ from remixer.config.namespaces import DEFAULT_NAMESPACE
 from remixer.config.policies import PolicyReader
 from remixer.config.policy_plans import PolicyPlans
 from remixer.config.policy_targets import Policies, PolicyTargets
-from remixer.config.problems import Problem
 from remixer.config.references import Directory
 from remixer.config.resource_index import ResourceIndex
 from remixer.config.resources import LoadedResources, Resource
@@ -36,6 +35,7 @@ from remixer.config.rules import ActionDraft, RuleDraft, RuleReader, report_empt
 from remixer.config.snapshot import ActionConfig, HandlerConfig, RuleConfig, Snapshot
 from remixer.config.useless_keys import warn_of_useless_keys
 from remixer.expr.semantics import Semantics
+from remixer.foundation.problems import Problem
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.sdk.remote import RemoteAdapterFactory
 from remixer.templates.schema import Template

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from remixer.config import codes, kinds
-from remixer.config.findings import Findings
-from remixer.config.problems import Problem
 from remixer.config.resources import Resource
+from remixer.foundation.findings import Findings
+from remixer.foundation.problems import Problem
 
 
 class ResourceIndex:

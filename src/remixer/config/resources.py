@@ -5,10 +5,17 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from remixer.config import codes, kinds
-from remixer.config.findings import Findings, hint_for
-from remixer.config.nodes import ListNode, MapNode, Node, ScalarNode, describe, is_null
-from remixer.config.problems import Location, Problem, Severity
-from remixer.config.yaml_documents import read_documents
+from remixer.foundation.documents.nodes import (
+    ListNode,
+    MapNode,
+    Node,
+    ScalarNode,
+    describe,
+    is_null,
+)
+from remixer.foundation.documents.yaml_documents import read_documents
+from remixer.foundation.findings import Findings, hint_for
+from remixer.foundation.problems import Location, Problem, Severity
 
 _MOST_NAMES: Final = 20  # of a list in one problem; arbitrary, enough to know where to look
 _HELP_SHAPE: Final = "A resource has `kind`, `metadata.name`, `metadata.namespace` and `spec`."

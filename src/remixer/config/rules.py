@@ -7,21 +7,21 @@ from typing import TypeVar
 from remixer.attributes.values import ValueType
 from remixer.config import codes
 from remixer.config.context import Context
-from remixer.config.decode import Place, decode
 from remixer.config.expressions import semantics_for
-from remixer.config.findings import Findings
 from remixer.config.handlers import HandlerDraft
 from remixer.config.headers import HeaderOperationReader
 from remixer.config.instances import ResolvedInstance
 from remixer.config.messages import Action, Rule
-from remixer.config.nodes import MapNode, ScalarNode, locate
 from remixer.config.outputs import action_output_types
-from remixer.config.problems import Location
 from remixer.config.references import Directory
 from remixer.config.resources import Resource
 from remixer.config.snapshot import HeaderOperationConfig
 from remixer.expr.compile import Expression
 from remixer.expr.semantics import Semantics
+from remixer.foundation.documents.nodes import MapNode, ScalarNode, locate
+from remixer.foundation.findings import Findings
+from remixer.foundation.problems import Location
+from remixer.wire.proto_json.decode import Place, decode
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from remixer.config.policy_settings import (
     CachePolicyConfig,
     FailureStep,
 )
-from remixer.config.problems import Location, Problem
 from remixer.expr.compile import Expression
+from remixer.foundation.problems import Location, Problem
 from remixer.foundation.status import Status
 from remixer.mixer.outcome import HeaderOperationKind
 from remixer.sdk.adapter import AnyAdapterInfo

@@ -10,11 +10,11 @@ from typing import Final
 from remixer.attributes.values import ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.config import codes
-from remixer.config.findings import Findings
 from remixer.config.key_reads import KeyRead, Mention, is_whole_map, key_reads
-from remixer.config.problems import Location, Problem
 from remixer.config.resources import Resource
 from remixer.config.snapshot import RuleConfig
+from remixer.foundation.findings import Findings
+from remixer.foundation.problems import Location, Problem
 
 _PER_REQUEST: Final = "differs in every request"
 _PER_CONNECTION: Final = "differs in every connection"

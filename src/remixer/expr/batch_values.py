@@ -15,8 +15,8 @@ from typing import Final, TypeAlias, cast
 from remixer.attributes.values import Duration, PlainStringMap, Timestamp, Value, ValueType
 from remixer.expr.go_text import go_text
 from remixer.expr.ip_text import IPV4_LENGTH, format_ip, parse_ip
-from remixer.expr.timestamps import format_timestamp, parse_timestamp
 from remixer.foundation.durations import format_duration, parse_duration
+from remixer.foundation.timestamps import format_timestamp, parse_timestamp
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from remixer.attributes.values import Duration, Timestamp, Value
 from remixer.expr.ip_text import format_ip
-from remixer.expr.timestamps import format_go_timestamp
 from remixer.foundation.durations import format_duration
+from remixer.foundation.timestamps import format_go_timestamp
 
 _NAMED_ESCAPES: Final = {
     "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v",

@@ -17,10 +17,10 @@ from remixer.expr.dns_names import DnsNameError, are_equal_dns_names, parse_dns_
 from remixer.expr.emails import DisplayNameError, EmailError, are_equal_emails, check_email
 from remixer.expr.errors import EvaluationError
 from remixer.expr.ip_text import parse_ip
-from remixer.expr.timestamps import parse_timestamp
 from remixer.expr.uris import UriError, are_equal_uris, parse_uri
 from remixer.expr.utf8 import utf8_bytes
 from remixer.foundation.regex import PatternError, compile_pattern
+from remixer.foundation.timestamps import parse_timestamp
 
 _HALF: Final = 2**63
 _MASK: Final = 2**64 - 1

@@ -1,4 +1,5 @@
-"""Pure vocabulary that every room may use: clock, deadline, status, durations, errors, limits.
+"""Pure vocabulary that every room may use.
 
+Clock, deadline, status, durations, errors, limits, problems and the documents they are found in.
 Nothing here does I/O, knows Mixer's configuration or keeps state.
 """

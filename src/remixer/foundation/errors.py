@@ -1,6 +1,6 @@
 """Errors sorted by who can act on them.
 
-* the operator: `remixer.config.problems.Problem`, never an exception;
+* the operator: `remixer.foundation.problems.Problem`, never an exception;
 * the peer: a `PolicyError`, mapped to one gRPC status in a frontend's codec;
 * us: `InternalError` or an assertion, never handled as normal.
 

@@ -5,8 +5,8 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Final, TypeVar
 
 from remixer.config import kinds
-from remixer.config.problems import Problem, Severity
 from remixer.config.snapshot import Snapshot
+from remixer.foundation.problems import Problem, Severity
 from remixer.runtime.metrics import ConfigCounts
 from remixer.runtime.routes import RouteTable, Step
 from remixer.templates.schema import Variety

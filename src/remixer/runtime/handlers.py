@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from remixer.config.problems import Problem
 from remixer.config.snapshot import HandlerConfig
 from remixer.drivers.http_client import HttpClient
 from remixer.foundation.breaker import Breaker, BreakerLimits
 from remixer.foundation.clock import Clock
 from remixer.foundation.log import event_log
+from remixer.foundation.problems import Problem
 from remixer.runtime.callee import METHODS
 from remixer.runtime.guard import Guard, is_being_cancelled
 from remixer.runtime.handler_tasks import HandlerTasks

@@ -6,7 +6,7 @@ Source: Go `strconv.ParseInt`, `strconv.ParseFloat`, `time.Parse(time.RFC3339)`.
 from typing import Final
 
 from remixer.attributes.values import Timestamp
-from remixer.expr.timestamps import parse_timestamp as read_rfc3339
+from remixer.foundation.timestamps import parse_timestamp as read_rfc3339
 
 _MOST_NUMBER_CHARACTERS: Final = 1_000  # Python refuses longer integers; no double needs them
 

@@ -10,9 +10,11 @@ defaults as proto JSON merges: messages field by field, repeated fields and maps
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, NewType
+from typing import ClassVar
 
-Int32 = NewType("Int32", int)
+from remixer.wire.proto_json.numbers import Int32
+
+__all__ = ["DirectHttpResponse", "Int32", "ParamProblem", "RpcStatus"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,6 @@ class DirectHttpResponse:
 class RpcStatus:
     """`google.rpc.Status` as a parameter. Each detail carries `@type`."""
 
-    code: Int32 = Int32(0)
+    code: Int32 = Int32(0)  # noqa: RUF009 - a NewType costs nothing and returns its argument
     message: str = ""
     details: tuple[DirectHttpResponse, ...] = ()

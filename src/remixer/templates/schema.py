@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from remixer.attributes.values import ValueType
+from remixer.foundation.field_names import lower_camel
 
 
 class Variety(IntEnum):
@@ -90,9 +91,3 @@ class InstanceType:
             for path, type_ in self.types.items()
             if path.startswith(start) and path.endswith("]")
         }
-
-
-def lower_camel(name: str) -> str:
-    """Proto JSON name: `api_version` to `apiVersion`."""
-    first, *rest = name.split("_")
-    return first + "".join(part[:1].upper() + part[1:] for part in rest)

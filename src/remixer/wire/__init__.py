@@ -13,6 +13,7 @@ line speak them as clients.
 | `references` | what an answer depends on, both ways |
 | `client_codec` | the client's half of Check and Report |
 | `forwarded` | attributes in plain form, as one header |
+| `proto_json` | located trees to messages, strictly |
 | `framing`, `durations`, `text` | small steps that codecs share |
 | `published` | descriptors under the names that other people know |
 """

@@ -6,8 +6,8 @@ import json
 from rich.console import Console, RenderableType
 
 from remixer.cli.problem_list import problem_list_text, snapshot_json, summary_text
-from remixer.config.problems import NO_LOCATION, Location, Problem, Severity
 from remixer.config.snapshot import RuleConfig, Snapshot
+from remixer.foundation.problems import NO_LOCATION, Location, Problem, Severity
 
 SECOND = Problem(
     code="EXPR004",

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import pytest
 
 from remixer.attributes.values import Duration
-from remixer.config.problems import Problem
 from remixer.config.resolve import resolve
 from remixer.config.resources import combine, parse_file
 from remixer.config.snapshot import Snapshot
 from remixer.expr.semantics import Semantics
+from remixer.foundation.problems import Problem
 from remixer.sdk.adapter import AdapterInfo, Environment, Handler, HandlerContext
 from remixer.sdk.params import ParamProblem
 from remixer.templates.registry import load_templates

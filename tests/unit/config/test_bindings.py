@@ -6,8 +6,8 @@ import pytest
 
 from remixer.attributes.values import ValueType
 from remixer.config import codes
-from remixer.config.problems import Problem, Severity
 from remixer.config.snapshot import Snapshot
+from remixer.foundation.problems import Problem, Severity
 from remixer.templates.instances import BUILTIN_TEMPLATES
 from remixer.testing.engine import snapshot_of
 from remixer.testing.scripted import LOOKUP, Journal, scripted_adapters

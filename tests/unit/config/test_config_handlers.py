@@ -7,8 +7,8 @@ import pytest
 
 from remixer.attributes.values import Duration
 from remixer.config import codes
-from remixer.config.problems import Location, Problem
 from remixer.config.snapshot import HandlerConfig, Snapshot
+from remixer.foundation.problems import Location, Problem
 
 Resolve = Callable[..., Snapshot]
 OnlyProblem = Callable[[str], Problem]

@@ -7,9 +7,9 @@ import pytest
 from remixer.attributes.bag import plain_bag
 from remixer.attributes.values import ValueType
 from remixer.config import codes
-from remixer.config.problems import Location, Problem
 from remixer.config.snapshot import InstanceConfig, Snapshot
 from remixer.expr.semantics import Semantics
+from remixer.foundation.problems import Location, Problem
 from remixer.templates.instances import ApiKey, Authorization, Metric
 
 Resolve = Callable[..., Snapshot]

@@ -6,8 +6,8 @@ import pytest
 
 from remixer.attributes.bag import plain_bag
 from remixer.config import codes
-from remixer.config.problems import Location, Severity
 from remixer.config.snapshot import RuleConfig, Snapshot
+from remixer.foundation.problems import Location, Severity
 from remixer.mixer.outcome import HeaderOperationKind
 
 Resolve = Callable[..., Snapshot]

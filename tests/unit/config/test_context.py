@@ -4,8 +4,8 @@ from remixer.attributes.vocabulary import Vocabulary
 from remixer.config import codes
 from remixer.config.context import Context
 from remixer.config.expressions import ExpressionCompiler
-from remixer.config.problems import Location, Problem
 from remixer.expr.semantics import Semantics
+from remixer.foundation.problems import Location, Problem
 
 
 def context(problems: list[Problem]) -> Context:

@@ -14,10 +14,10 @@ from google.protobuf.descriptor_pb2 import (
 
 from remixer.adapters.remote import remote_adapter
 from remixer.config import codes
-from remixer.config.problems import Problem, Severity
 from remixer.config.resolve import resolve
 from remixer.config.resources import combine, parse_file
 from remixer.config.snapshot import Snapshot
+from remixer.foundation.problems import Problem, Severity
 from remixer.sdk.remote import RemoteParams
 from remixer.templates.instances import BUILTIN_TEMPLATES
 from remixer.testing.remote_texts import (

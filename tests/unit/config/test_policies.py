@@ -8,10 +8,10 @@ from remixer.attributes.values import Duration
 from remixer.config import codes
 from remixer.config.memory import ResolveMemory
 from remixer.config.policy_settings import BreakerConfig, CachePolicyConfig, FailureStep
-from remixer.config.problems import Problem
 from remixer.config.resolve import resolve
 from remixer.config.resources import ParsedFile, combine, parse_file
 from remixer.config.snapshot import ActionConfig, RuleConfig, Snapshot
+from remixer.foundation.problems import Problem
 from remixer.foundation.status import Code, Status
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.templates.instances import BUILTIN_TEMPLATES

@@ -8,10 +8,10 @@ import pytest
 
 from remixer.attributes.values import ValueType
 from remixer.config import codes
-from remixer.config.problems import Problem, Severity
 from remixer.config.resolve import resolve
 from remixer.config.resources import LoadedResources, combine, parse_file
 from remixer.config.snapshot import Snapshot
+from remixer.foundation.problems import Problem, Severity
 from remixer.templates.registry import load_templates
 from remixer.templates.schema import Message
 

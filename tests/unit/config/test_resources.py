@@ -1,8 +1,8 @@
 """Documents to resources: identity, foreign documents, lists, duplicates."""
 
 from remixer.config import codes
-from remixer.config.problems import Severity
 from remixer.config.resources import LoadedResources, ParsedFile, combine, overlay, parse_file
+from remixer.foundation.problems import Severity
 
 RULE = """
 apiVersion: config.istio.io/v1alpha2

@@ -8,8 +8,8 @@ from remixer.attributes.values import ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.config import codes
 from remixer.config.key_reads import mentions
-from remixer.config.problems import Problem, Severity
 from remixer.config.snapshot import Snapshot
+from remixer.foundation.problems import Problem, Severity
 
 Resolve = Callable[..., Snapshot]
 KNOWN = Vocabulary(

@@ -10,9 +10,9 @@ import pytest
 
 from remixer.adapters.otlp import INFO
 from remixer.config import codes, kinds
-from remixer.config.problems import Problem
 from remixer.config.resolve import resolve
 from remixer.config.resources import combine, parse_file
+from remixer.foundation.problems import Problem
 
 _PAGE = (Path(__file__).parents[3] / "docs" / "migration-adapters.md").read_text()
 

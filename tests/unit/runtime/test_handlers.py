@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from remixer.attributes.bag import plain_bag
-from remixer.config.problems import Problem
+from remixer.foundation.problems import Problem
 from remixer.mixer.request import CheckRequest
 from remixer.sdk import AdapterInfo, CheckResult, Environment, Handler, HandlerContext
 from remixer.testing.clock import in_virtual_time

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from remixer.attributes.bag import plain_bag
-from remixer.config.problems import Location, Problem
 from remixer.config.resources import LoadedResources, combine, parse_file
 from remixer.config.stores.memory import MemoryStore
 from remixer.config.stores.port import ConfigStore
 from remixer.expr.semantics import Semantics
 from remixer.foundation.errors import StartupError
+from remixer.foundation.problems import Location, Problem
 from remixer.runtime.engine import Engine
 from remixer.runtime.guard import Guard
 from remixer.runtime.handlers import HandlerBuilder

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Final
 
 from remixer.config import codes
-from remixer.config.problems import Location, Problem
 from remixer.config.resources import LoadedResources, ParsedFile, combine, parse_file
-from remixer.config.yaml_documents import MAX_FILE_BYTES
 from remixer.foundation.clock import Clock
+from remixer.foundation.documents.yaml_documents import MAX_FILE_BYTES
+from remixer.foundation.problems import Location, Problem
 
 MAX_FILES: Final = 10_000
 """Per tree; a walk of that many takes a tenth of a second."""

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from remixer.config.problems import Location
 from remixer.config.snapshot import HandlerConfig
 from remixer.foundation.errors import PolicyError
+from remixer.foundation.problems import Location
 from remixer.foundation.status import Code
 from remixer.frontends.adapter_model.handlers import HandlerKey
 from remixer.frontends.adapter_model.params_codec import ParamsCodec

@@ -19,15 +19,15 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.struct_pb2 import Value as StructValue
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from remixer.config.decode import TYPE_KEY, Place, decode
-from remixer.config.findings import Findings
-from remixer.config.nodes import ListNode, MapEntry, MapNode, Node, Scalar, ScalarNode
-from remixer.config.problems import Location, Problem
+from remixer.foundation.documents.nodes import ListNode, MapEntry, MapNode, Node, Scalar, ScalarNode
 from remixer.foundation.durations import format_duration
 from remixer.foundation.errors import InvalidRequestError
+from remixer.foundation.findings import Findings
+from remixer.foundation.problems import Location, Problem
 from remixer.frontends.adapter_model.params_schema import params_descriptor_set, params_package
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.wire.adapter_requests import PackedConfig
+from remixer.wire.proto_json.decode import TYPE_KEY, Place, decode
 
 _STRUCT: Final = "google.protobuf.Struct"
 _PLACE: Final = Location("adapter_config")

@@ -34,7 +34,8 @@ from google.protobuf.descriptor_pb2 import (
 )
 
 from remixer.attributes.values import Duration
-from remixer.config.schema import (
+from remixer.sdk.params import Int32
+from remixer.wire.proto_json.schema import (
     AnyShape,
     EnumShape,
     ListShape,
@@ -47,7 +48,6 @@ from remixer.config.schema import (
     TreeShape,
     schema_of,
 )
-from remixer.sdk.params import Int32
 
 NUMBER_KEY: Final = "number"
 """Key of a dataclass field's metadata."""

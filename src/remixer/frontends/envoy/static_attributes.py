@@ -11,8 +11,8 @@ from typing import Final
 from remixer.attributes.http_request import ip_bytes
 from remixer.attributes.values import Duration, PlainStringMap, Timestamp, Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
-from remixer.expr.timestamps import parse_timestamp
 from remixer.foundation.durations import parse_duration
+from remixer.foundation.timestamps import parse_timestamp
 from remixer.sdk.numbers import parse_integer, parse_number
 
 _INT64_BOUND: Final = 2**63

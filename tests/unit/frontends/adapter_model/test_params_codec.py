@@ -16,12 +16,12 @@ from google.protobuf.struct_pb2 import Struct
 from grpc_tools import protoc
 
 from remixer.adapters.registry import BUILTIN_ADAPTERS
-from remixer.config.schema import SchemaError
 from remixer.frontends.adapter_model.params_codec import ParamsCodec, ParamsError
 from remixer.frontends.adapter_model.params_schema import params_descriptor_set
 from remixer.frontends.adapter_model.proto_text import params_proto_text
 from remixer.sdk import AdapterInfo, Duration, Environment, Handler, HandlerContext, Int32
 from remixer.wire.adapter_requests import PackedConfig
+from remixer.wire.proto_json.schema import SchemaError
 
 SECOND = 1_000_000_000
 

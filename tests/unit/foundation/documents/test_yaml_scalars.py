@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from remixer.config.yaml_scalars import key_text, plain_scalar
+from remixer.foundation.documents.yaml_scalars import key_text, plain_scalar
 
 
 @pytest.mark.parametrize("text", ["y", "Y", "yes", "Yes", "YES", "true", "True", "on", "ON"])

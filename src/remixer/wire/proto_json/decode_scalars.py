@@ -12,11 +12,11 @@ from enum import IntEnum
 from typing import Final, Protocol
 
 from remixer.attributes.values import Duration
-from remixer.config import codes
-from remixer.config.findings import did_you_mean
-from remixer.config.nodes import Node, ScalarNode, describe
+from remixer.foundation.documents import codes
+from remixer.foundation.documents.nodes import Node, ScalarNode, describe
 from remixer.foundation.durations import parse_duration
-from remixer.sdk.params import Int32
+from remixer.foundation.findings import did_you_mean
+from remixer.wire.proto_json.numbers import Int32
 
 _DIGITS: Final = frozenset("0123456789")
 _MOST_NAMES: Final = 12  # that a message shows

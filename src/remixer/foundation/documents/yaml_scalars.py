@@ -8,7 +8,7 @@ import math
 import re
 from typing import Final
 
-from remixer.config.nodes import Scalar
+from remixer.foundation.documents.nodes import Scalar
 
 _WORDS: Final[dict[str, Scalar]] = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES"), True),

@@ -1,6 +1,6 @@
 """Strict decoding: a located tree into a frozen dataclass, every fault found at once.
 
-The dataclass is the schema (`remixer.config.schema`); an instance of it is the prototype whose
+The dataclass is the schema (`remixer.wire.proto_json.schema`); an instance of it is the prototype whose
 values stand where the operator says nothing. Messages merge field by field; repeated fields and
 maps replace the prototype's. Null means "not given".
 
@@ -11,11 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar, assert_never, cast
 
-from remixer.config import codes
-from remixer.config.decode_scalars import decode_enum, decode_scalar
-from remixer.config.findings import Findings, hint_for
-from remixer.config.nodes import ListNode, MapEntry, MapNode, Node, ScalarNode, describe, is_null
-from remixer.config.schema import (
+from remixer.foundation.documents import codes
+from remixer.foundation.documents.nodes import (
+    ListNode,
+    MapEntry,
+    MapNode,
+    Node,
+    ScalarNode,
+    describe,
+    is_null,
+)
+from remixer.foundation.findings import Findings, hint_for
+from remixer.wire.proto_json.decode_scalars import decode_enum, decode_scalar
+from remixer.wire.proto_json.schema import (
     AnyShape,
     EnumShape,
     ListShape,

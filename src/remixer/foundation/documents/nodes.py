@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from remixer.config.problems import Location
-from remixer.templates.schema import lower_camel
+from remixer.foundation.field_names import lower_camel
+from remixer.foundation.problems import Location
 
 Scalar: TypeAlias = str | int | float | bool | None
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from remixer.expr.timestamps import format_go_timestamp, format_timestamp, parse_timestamp
+from remixer.foundation.timestamps import format_go_timestamp, format_timestamp, parse_timestamp
 
 SECOND = 10**9
 NOON = 1_622_548_800 * SECOND  # 2021-06-01T12:00:00Z

@@ -12,9 +12,9 @@ from types import NoneType, UnionType
 from typing import Any, Final, TypeAlias, Union, cast, get_args, get_origin, get_type_hints
 
 from remixer.attributes.values import Duration
-from remixer.config.nodes import ListNode, MapNode, ScalarNode
-from remixer.sdk.params import Int32
-from remixer.templates.schema import lower_camel
+from remixer.foundation.documents.nodes import ListNode, MapNode, ScalarNode
+from remixer.foundation.field_names import lower_camel
+from remixer.wire.proto_json.numbers import Int32
 
 
 class SchemaError(Exception):

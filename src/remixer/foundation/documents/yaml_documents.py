@@ -11,10 +11,10 @@ from typing import Final
 
 import yaml
 
-from remixer.config import codes
-from remixer.config.nodes import Node, is_null
-from remixer.config.problems import Location, Problem
-from remixer.config.yaml_tree import DocumentError, read_tree
+from remixer.foundation.documents import codes
+from remixer.foundation.documents.nodes import Node, is_null
+from remixer.foundation.documents.yaml_tree import DocumentError, read_tree
+from remixer.foundation.problems import Location, Problem
 
 MAX_FILE_BYTES: Final = 8 << 20
 """Five times what Kubernetes stores in one object; also bounds the time of a reading."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from remixer.attributes.values import Duration
-from remixer.config.schema import (
+from remixer.wire.proto_json.schema import (
     AnyShape,
     ListShape,
     SchemaError,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from remixer.config.problems import Location, Problem, Severity
+from remixer.foundation.problems import Location, Problem, Severity
 
 _MAX_CANDIDATES = 500  # comparing with more names costs more than the hint is worth
 

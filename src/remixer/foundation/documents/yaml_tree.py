@@ -13,10 +13,10 @@ from typing import Final
 
 import yaml
 
-from remixer.config import codes
-from remixer.config.nodes import ListNode, MapEntry, MapNode, Node, Scalar, ScalarNode
-from remixer.config.problems import Location, Problem, Severity
-from remixer.config.yaml_scalars import key_text, plain_scalar
+from remixer.foundation.documents import codes
+from remixer.foundation.documents.nodes import ListNode, MapEntry, MapNode, Node, Scalar, ScalarNode
+from remixer.foundation.documents.yaml_scalars import key_text, plain_scalar
+from remixer.foundation.problems import Location, Problem, Severity
 
 MAX_DEPTH: Final = 64
 """Levels of one document; operators' files have about eight."""

@@ -2,9 +2,9 @@
 
 import pytest
 
-from remixer.config.nodes import MapNode, Node, describe, find, locate, shortened
-from remixer.config.problems import NO_LOCATION, Location
-from remixer.config.yaml_documents import read_documents
+from remixer.foundation.documents.nodes import MapNode, Node, describe, find, locate, shortened
+from remixer.foundation.documents.yaml_documents import read_documents
+from remixer.foundation.problems import NO_LOCATION, Location
 
 TEXT = b"""quotas:
 - name: a

@@ -3,10 +3,15 @@
 import pytest
 
 from remixer.config import codes
-from remixer.config.nodes import ListNode, MapNode, Node, ScalarNode
-from remixer.config.problems import Location, Severity
-from remixer.config.yaml_documents import MAX_DOCUMENTS, MAX_FILE_BYTES, Documents, read_documents
-from remixer.config.yaml_tree import MAX_DEPTH, MAX_NODES
+from remixer.foundation.documents.nodes import ListNode, MapNode, Node, ScalarNode
+from remixer.foundation.documents.yaml_documents import (
+    MAX_DOCUMENTS,
+    MAX_FILE_BYTES,
+    Documents,
+    read_documents,
+)
+from remixer.foundation.documents.yaml_tree import MAX_DEPTH, MAX_NODES
+from remixer.foundation.problems import Location, Severity
 
 
 def read(text: str) -> Documents:

@@ -8,11 +8,11 @@ import pytest
 
 from remixer.attributes.values import Duration
 from remixer.config import codes
-from remixer.config.decode import Place, decode
-from remixer.config.findings import Findings
-from remixer.config.problems import Problem
-from remixer.config.yaml_documents import read_documents
+from remixer.foundation.documents.yaml_documents import read_documents
+from remixer.foundation.findings import Findings
+from remixer.foundation.problems import Problem
 from remixer.sdk.params import DirectHttpResponse, Int32, RpcStatus
+from remixer.wire.proto_json.decode import Place, decode
 
 
 class Level(IntEnum):
