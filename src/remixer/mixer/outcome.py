@@ -5,13 +5,17 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from remixer.attributes.bag import Reference
+from remixer.attributes.bag import Condition, Reference
 from remixer.attributes.values import Duration
 from remixer.foundation.status import OK, Status
 
 # An answer that nobody had an opinion on. Source: Mixer 1.3.
 DEFAULT_VALID_DURATION: Final = Duration(60_000_000_000)
 DEFAULT_VALID_USE_COUNT: Final = 10_000
+
+UNKNOWN_REFERENCES: Final = frozenset({Reference("", None, Condition.EXACT)})
+"""Of a grant of which nobody can tell what it depends on. No attribute has this name, so no request
+fits: clients keep such grants for themselves and for nobody in particular."""
 
 
 class Provenance(IntEnum):
@@ -27,6 +31,11 @@ class Provenance(IntEnum):
     SUBSTITUTE = 4
     """Computed, with something in place of an answer that failed: good for this request alone. It
     does not take the place of what is remembered."""
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether the answer was made for an earlier request."""
+        return self is not Provenance.COMPUTED and self is not Provenance.SUBSTITUTE
 
 
 class HeaderOperationKind(IntEnum):

@@ -72,7 +72,7 @@ def write_validity(struct: Struct, *, valid_duration_ns: int, valid_use_count: i
 
 def write_provenance(struct: Struct, provenance: Provenance) -> None:
     """Nothing is written of a verdict that was computed for this request."""
-    if provenance not in {Provenance.COMPUTED, Provenance.SUBSTITUTE}:
+    if provenance.is_remembered:
         struct.fields["cache"].string_value = provenance.name.lower()
         struct.fields["cache_hit"].bool_value = True
 

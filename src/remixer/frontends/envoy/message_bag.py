@@ -9,26 +9,26 @@ Order of look-up, first present wins:
    Source: the report attributes of Mixer's client.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Generic, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias, TypeVar
 
 from google.protobuf.struct_pb2 import Struct
 
+from remixer.attributes.table_bag import AttributeTable, TableBag
 from remixer.attributes.values import Value
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.frontends.envoy.static_attributes import static_value
 from remixer.frontends.envoy.structs import string_map
 
 M = TypeVar("M")
-AttributeTable: TypeAlias = Mapping[str, Callable[[M], Value | None]]
 VocabularySource: TypeAlias = Callable[[], Vocabulary]
 """Gives the vocabulary now in force; asked once per message, since configuration changes."""
 
 
-class MessageBag(dict[str, Value | None], Generic[M]):
+class MessageBag(TableBag[M]):
     """A `Bag`. Its own entries are the memo of what was read, None where absent."""
 
-    __slots__ = ("_message", "_metadata", "_static", "_table", "_vocabulary")
+    __slots__ = ("_metadata", "_static", "_vocabulary")
 
     def __init__(
         self,
@@ -39,21 +39,13 @@ class MessageBag(dict[str, Value | None], Generic[M]):
         metadata: Mapping[str, Struct],
         vocabulary: Vocabulary,
     ) -> None:
-        super().__init__()
-        self._message = message
-        self._table = table
+        super().__init__(message, table)
         self._static = static
         self._metadata = metadata
         self._vocabulary = vocabulary
 
-    def __missing__(self, name: str) -> Value | None:
-        value = self[name] = self._read(name)
-        return value
-
-    def names(self) -> Iterator[str]:
-        """Present attributes, each once; presence is known only by reading, so this reads."""
-        candidates = dict.fromkeys((*self._static, *self._table, *self._metadata))
-        return (name for name in candidates if self[name] is not None)
+    def _candidates(self) -> Iterable[str]:
+        return (*self._static, *self._table, *self._metadata)
 
     def _read(self, name: str) -> Value | None:
         if name in self._static:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from remixer.attributes.http_request import api_key, is_grpc
+from remixer.attributes.table_bag import AttributeTable
 from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp, Value
 from remixer.frontends.envoy.access_log.entry import HttpEntry, LogEntry, TcpEntry
 from remixer.frontends.envoy.access_log.response_flags import proxy_error_code
 from remixer.frontends.envoy.fields import duration, int64, ip_of, port_of
 from remixer.frontends.envoy.headers import MessageStringMap
-from remixer.frontends.envoy.message_bag import AttributeTable
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import RequestMethod
 from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import HTTPRequestProperties
 

@@ -15,12 +15,12 @@ from remixer.attributes.http_request import (
     principal,
     query_params,
 )
+from remixer.attributes.table_bag import AttributeTable
 from remixer.attributes.values import EMPTY_STRING_MAP, PlainStringMap, StringMap, Timestamp
 from remixer.frontends.envoy.fields import int64, ip_of, port_of, timestamp
 from remixer.frontends.envoy.forwarded import HEADER as FORWARDED_HEADER
 from remixer.frontends.envoy.headers import MessageStringMap, raw_header_map
 from remixer.frontends.envoy.jwt import JwtClaims
-from remixer.frontends.envoy.message_bag import AttributeTable
 from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
 
 

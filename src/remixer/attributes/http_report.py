@@ -1,0 +1,133 @@
+"""The attributes of one finished HTTP request: those of its check, and how it ended.
+
+What the end tells wins over what was known before. Source: Mixer's client.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from remixer.attributes.bag import Bag
+from remixer.attributes.table_bag import AttributeTable, TableBag
+from remixer.attributes.values import (
+    EMPTY_STRING_MAP,
+    EPOCH,
+    Duration,
+    PlainStringMap,
+    StringMap,
+    Timestamp,
+    Value,
+)
+
+NO_ERROR: Final = "-"
+DENIED: Final = "UAEX"
+"""Envoy's response flag for what an external authorization refused."""
+CLIENT_GONE: Final = "DC"
+"""Envoy's response flag for a client that went away before the end."""
+_NO_TIME: Final = Duration(0)
+_NO_CODE: Final = 500  # what Mixer's client says where nobody answered
+
+
+@dataclass(frozen=True, slots=True)
+class CheckNote:
+    """What the check of a request came to."""
+
+    error_code: int | None = None
+    """RPC code of the denial; None if the request was allowed."""
+    error_message: str | None = None
+    """`CODE_NAME:text`."""
+    is_cache_hit: bool = False
+    is_quota_cache_hit: bool = False
+
+
+@dataclass(slots=True, eq=False)  # not frozen: every request makes one, and freezing doubles that
+class HttpEnd:
+    """How one HTTP request ended. To be left as it was made."""
+
+    code: int = 0
+    """`response.code`; of a denied request what the table of codes says, whatever was sent
+    (`remixer.mixer.http_end.reported_code`). 0: nobody answered."""
+    sent_status: int = 0
+    """The HTTP status that went out, for `:status`; 0 for none."""
+    duration: Duration = _NO_TIME
+    ended_at: Timestamp = EPOCH
+    headers: StringMap = EMPTY_STRING_MAP
+    """Of the response, by lower-case name."""
+    trailers: StringMap = EMPTY_STRING_MAP
+    request_size: int = 0
+    """Bytes of the body; `..._overhead`: of headers and trailers."""
+    request_overhead: int = 0
+    response_size: int = 0
+    response_overhead: int = 0
+    check: CheckNote | None = None
+    """None if there was no check."""
+    error_flag: str = NO_ERROR
+    """`context.proxy_error_code`, where the check gives no other reason."""
+
+
+def _field(end: HttpEnd, name: str) -> str | None:
+    """Trailers first, then headers."""
+    in_trailers = end.trailers[name]
+    return end.headers[name] if in_trailers is None else in_trailers
+
+
+def _grpc_message(end: HttpEnd) -> str | None:
+    """Set, if only to empty text, whenever there is a status."""
+    if _field(end, "grpc-status") is None:
+        return None
+    return _field(end, "grpc-message") or ""
+
+
+def _response_headers(end: HttpEnd) -> StringMap | None:
+    """Headers and trailers in one."""
+    merged = PlainStringMap()
+    if end.sent_status:
+        merged[":status"] = str(end.sent_status)
+    merged.update(end.headers.whole())
+    merged.update(end.trailers.whole())
+    return merged or None
+
+
+def _proxy_error(end: HttpEnd) -> str:
+    is_denied = end.check is not None and end.check.error_code is not None
+    return DENIED if is_denied else end.error_flag
+
+
+HTTP_END_ATTRIBUTES: Final[AttributeTable[HttpEnd]] = {
+    "request.size": lambda e: e.request_size,
+    "request.total_size": lambda e: e.request_size + e.request_overhead,
+    "response.code": lambda e: e.code or _NO_CODE,
+    "response.duration": lambda e: e.duration,
+    "response.headers": _response_headers,
+    "response.size": lambda e: e.response_size,
+    "response.total_size": lambda e: e.response_size + e.response_overhead,
+    "response.time": lambda e: e.ended_at,
+    "response.grpc_status": lambda e: _field(e, "grpc-status"),
+    "response.grpc_message": _grpc_message,
+    "context.time": lambda e: e.ended_at,
+    "context.proxy_error_code": _proxy_error,
+    "check.error_code": lambda e: None if e.check is None else e.check.error_code,
+    "check.error_message": lambda e: None if e.check is None else e.check.error_message,
+    "check.cache_hit": lambda e: None if e.check is None else e.check.is_cache_hit,
+    "quota.cache_hit": lambda e: None if e.check is None else e.check.is_quota_cache_hit,
+}
+"""What the end of a request tells, attribute by attribute."""
+
+
+class HttpReportBag(TableBag[HttpEnd]):
+    """The bag that a report of one HTTP request hands over."""
+
+    __slots__ = ("_checked",)
+
+    def __init__(self, checked: Bag, end: HttpEnd) -> None:
+        """`checked`: what the check saw, an `HttpBag`."""
+        super().__init__(end, HTTP_END_ATTRIBUTES)
+        self._checked = checked
+
+    def _candidates(self) -> Iterable[str]:
+        return (*self._checked.names(), *self._table)
+
+    def _read(self, name: str) -> Value | None:
+        read = self._table.get(name)
+        value = None if read is None else read(self._message)
+        return self._checked[name] if value is None else value

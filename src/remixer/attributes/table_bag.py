@@ -1,0 +1,40 @@
+"""A bag over one message: each attribute is read by a function of its own, when first asked for."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Generic, TypeAlias, TypeVar
+
+from remixer.attributes.values import Value
+
+M = TypeVar("M")
+AttributeTable: TypeAlias = Mapping[str, Callable[[M], Value | None]]
+"""Attribute name to the function that reads it from a message; None where the message has none."""
+
+
+class TableBag(dict[str, Value | None], Generic[M]):
+    """A `Bag`. Its own entries are the memo of what was read, None where absent.
+
+    What stands above the table is told by `_read`, what else may be present by `_candidates`.
+    """
+
+    __slots__ = ("_message", "_table")
+
+    def __init__(self, message: M, table: AttributeTable[M]) -> None:
+        super().__init__()
+        self._message = message
+        self._table = table
+
+    def __missing__(self, name: str) -> Value | None:
+        value = self[name] = self._read(name)
+        return value
+
+    def names(self) -> Iterator[str]:
+        """Present attributes, each once; presence is known only by reading, so this reads."""
+        candidates = dict.fromkeys(self._candidates())
+        return (name for name in candidates if self[name] is not None)
+
+    def _candidates(self) -> Iterable[str]:
+        return self._table
+
+    def _read(self, name: str) -> Value | None:
+        read = self._table.get(name)
+        return None if read is None else read(self._message)
