@@ -26,9 +26,11 @@ NOT_KEPT: Final = -1
 _NS_PER_S: Final = 1_000_000_000
 _UNLIMITED: Final = -1
 _MOST_USES: Final = 2**31 - 1
-_SHARE: Final = 8
+_SHARE: Final = 4
 """A caller that keeps an answer gets up to this part of its uses: the next one finds some left."""
 _TENTHS: Final = 10
+_FEW_USES: Final = 16
+"""An answer with fewer is not renewed ahead of its last use: that would double the calls."""
 _MOST_SHARED: Final = 1_000
 """Verdicts known in case they come again; more are all different, and not worth it."""
 _MOST_TOLD: Final = 100
@@ -46,7 +48,7 @@ _NO_HINTS: Final = CacheHints()
 class Verdict:
     """What was answered, and what follows from it; entries that agree share it."""
 
-    __slots__ = ("ahead_s", "life_s", "outcome", "stale_for_s", "told", "uses")
+    __slots__ = ("ahead_s", "ahead_uses", "life_s", "outcome", "stale_for_s", "told", "uses")
 
     def __init__(self, outcome: CheckOutcome, settings: CacheSettings) -> None:
         self.outcome = replace(outcome, quotas={}, provenance=Provenance.MEMORY)
@@ -58,6 +60,9 @@ class Verdict:
         stale_for_s = hints.stale_for_s
         self.stale_for_s = settings.stale_for_s if stale_for_s is None else stale_for_s
         self.uses = max(min(outcome.valid_use_count, _MOST_USES), _UNLIMITED)
+        is_renewed = refresh_at < 1.0 and self.uses >= _FEW_USES
+        self.ahead_uses = int(self.uses * (1.0 - settings.refresh_uses_at)) if is_renewed else 0
+        """And so is one with fewer uses left."""
         self.told: dict[tuple[int, int], CheckOutcome] = {}
         """As told to callers that keep it, by time and uses left: few, so that they recur."""
 
@@ -186,7 +191,9 @@ class Answers:
 
     def is_ending(self, slot: int, *, now_s: float) -> bool:
         """Whether it is time to renew the answer at a slot."""
-        return self._ends_s[slot] - now_s <= self._verdict_at(slot).ahead_s
+        verdict = self._verdict_at(slot)
+        is_late = self._ends_s[slot] - now_s <= verdict.ahead_s
+        return is_late or 0 <= self._uses[slot] < verdict.ahead_uses
 
     # ------------------------------------------------------------ learning
 

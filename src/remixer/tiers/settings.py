@@ -16,6 +16,9 @@ class CacheSettings:
     """How long past its end an answer may stand in for a failure; 0 for never."""
     refresh_at: float = 0.8
     """An answer in demand is renewed after this part of its life; 1 for never."""
+    refresh_uses_at: float = 0.5
+    """The same after this part of its uses: callers that keep an answer get a share of what is left,
+    and ask again the sooner the less it is."""
     jitter: float = 0.1
     """An answer ends earlier by up to this part of its life, so that not all end together."""
     max_refreshes: int = 64

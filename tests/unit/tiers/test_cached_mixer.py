@@ -356,10 +356,34 @@ async def test_uses_are_spent_once_whoever_spends_them(scene: Scene) -> None:
 async def test_a_caller_that_keeps_answers_leaves_some_uses_to_others(scene: Scene) -> None:
     scene.inner.answer = outcome(uses=10_000)
     cached = scene.cached()
+    assert now(cached, kept()).valid_use_count == 2048
     assert now(cached, kept()).valid_use_count == 1024
-    assert now(cached, kept()).valid_use_count == 1024
-    scene.inner.answer = outcome(uses=7)
+    scene.inner.answer = outcome(uses=3)
     assert now(cached, kept("bob")).valid_use_count == 0
+
+
+@in_virtual_time
+async def test_an_answer_whose_uses_dwindle_is_renewed_so_that_shares_stay_large() -> None:
+    scene = Scene()
+    scene.inner.answer = outcome(uses=10_000)
+    cached = scene.cached(refresh_at=0.8)
+    shares = []
+    for _ in range(100):
+        shares.append(now(cached, kept()).valid_use_count)
+        await scene.later.run()
+    assert min(shares) == 1024
+    assert cached.counts.renewals == scene.times_asked() - 1 > 5
+
+
+@in_virtual_time
+async def test_an_answer_with_few_uses_is_not_asked_for_ahead() -> None:
+    scene = Scene()
+    scene.inner.answer = outcome(uses=15)
+    cached = scene.cached(refresh_at=0.8)
+    for _ in range(16):
+        now(cached, request())
+    assert cached.counts.renewals == 0
+    assert scene.times_asked() == 1
 
 
 @in_virtual_time
