@@ -18,12 +18,12 @@ from remixer.frontends.envoy.access_log.codec import StreamDecoder
 from remixer.frontends.envoy.access_log.response_flags import SHORT_CODES
 from remixer.frontends.envoy.ext_authz.attributes import CHECK_ATTRIBUTES
 from remixer.frontends.envoy.ext_authz.codec import decode_check
-from remixer.frontends.envoy.forwarded import ForwardedReader
 from remixer.transport.peer_trust import PeerTrust
 from remixer.transport.port import Peer
 from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import ResponseFlags
 from remixer.wire._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest
+from remixer.wire.forwarded_reader import ForwardedReader
 
 _HERE = Path(__file__).parent
 _CHECK_CASES = yaml.safe_load((_HERE / "envoy_check_attributes.yaml").read_text())

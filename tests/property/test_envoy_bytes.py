@@ -15,12 +15,12 @@ from remixer.frontends.envoy.access_log.codec import StreamDecoder
 from remixer.frontends.envoy.decision_metadata import CheckRecord
 from remixer.frontends.envoy.ext_authz.attributes import CHECK_ATTRIBUTES
 from remixer.frontends.envoy.ext_authz.codec import decode_check
-from remixer.frontends.envoy.forwarded import ACCEPTED, ForwardedReader, accepted
 from remixer.transport.peer_trust import PeerTrust
 from remixer.transport.port import Peer
 from remixer.wire._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest
-from remixer.wire.forwarded import encode_forwarded
+from remixer.wire.forwarded import ACCEPTED, accepted, encode_forwarded
+from remixer.wire.forwarded_reader import ForwardedReader
 
 _TYPES = [type_ for type_ in ValueType if type_ is not ValueType.VALUE_TYPE_UNSPECIFIED]
 _INT64 = st.integers(-(2**63), 2**63 - 1)

@@ -26,7 +26,6 @@ from remixer.foundation.log import event_log
 from remixer.frontends.cache_admin import cache_admin_methods
 from remixer.frontends.envoy.access_log import access_log_methods
 from remixer.frontends.envoy.ext_authz import ext_authz_methods
-from remixer.frontends.envoy.forwarded import ForwardedReader
 from remixer.frontends.grpc_health import HealthBoard, health_methods
 from remixer.frontends.grpc_reflection import reflection_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
@@ -47,6 +46,7 @@ from remixer.server.task_home import TaskHome
 from remixer.transport.observed import observed
 from remixer.transport.peer_trust import PeerTrust
 from remixer.transport.port import GrpcServer, Method
+from remixer.wire.forwarded_reader import ForwardedReader
 
 _log: Final = event_log(__name__)
 

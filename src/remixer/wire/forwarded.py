@@ -2,6 +2,7 @@
 
 import binascii
 from base64 import b64decode, b64encode
+from typing import Final
 
 from google.protobuf.message import DecodeError
 
@@ -12,6 +13,28 @@ from remixer.wire._pb.istio.mixer.v1.attributes_pb2 import Attributes
 from remixer.wire.bag import decode_duration, decode_timestamp
 from remixer.wire.durations import split_duration, split_timestamp
 from remixer.wire.text import encodable
+
+ACCEPTED: Final = frozenset(
+    {
+        "source.uid",
+        "source.namespace",
+        "destination.service.name",
+        "destination.service.uid",
+        "destination.service.host",
+        "destination.service.namespace",
+    }
+)
+"""Names that count of an incoming header. Source: Mixer's client."""
+
+
+def accepted(header: str) -> dict[str, str]:
+    """The attributes that count: six names, non-empty text. Raises `InvalidRequestError`."""
+    bag = decode_forwarded(header)
+    return {
+        name: value
+        for name in ACCEPTED & bag.keys()
+        if isinstance(value := bag[name], str) and value
+    }
 
 
 def decode_forwarded(header: str) -> PlainBag:

@@ -5,13 +5,13 @@ from typing import Final
 
 from google.protobuf.struct_pb2 import Struct
 
+from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.http_request import namespace_of, principal, query_params
 from remixer.attributes.values import PlainStringMap, StringMap, Timestamp
 from remixer.frontends.envoy.access_log.clusters import ServiceName, service_of
 from remixer.frontends.envoy.access_log.traffic import Traffic
 from remixer.frontends.envoy.decision_metadata import CheckRecord
 from remixer.frontends.envoy.fields import int64
-from remixer.frontends.envoy.forwarded import HEADER as FORWARDED_HEADER
 from remixer.frontends.envoy.jwt import JwtClaims
 from remixer.frontends.envoy.structs import string_map, struct_field, text_field
 from remixer.wire._pb.envoy.config.core.v3.address_pb2 import Address

@@ -8,6 +8,7 @@ request, so every `request.*` is absent then.
 from functools import cached_property
 from typing import Final
 
+from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.http_request import (
     api_key,
     is_grpc,
@@ -18,7 +19,6 @@ from remixer.attributes.http_request import (
 from remixer.attributes.table_bag import AttributeTable
 from remixer.attributes.values import EMPTY_STRING_MAP, PlainStringMap, StringMap, Timestamp
 from remixer.frontends.envoy.fields import int64, ip_of, port_of, timestamp
-from remixer.frontends.envoy.forwarded import HEADER as FORWARDED_HEADER
 from remixer.frontends.envoy.headers import MessageStringMap, raw_header_map
 from remixer.frontends.envoy.jwt import JwtClaims
 from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext

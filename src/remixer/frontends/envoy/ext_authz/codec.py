@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 
 from remixer.attributes.bag import Bag
+from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.http_request import namespace_of
 from remixer.attributes.values import Duration, StringMap
 from remixer.attributes.vocabulary import Vocabulary
@@ -25,7 +26,6 @@ from remixer.frontends.envoy.ext_authz.header_mutations import (
     request_mutations,
     response_mutations,
 )
-from remixer.frontends.envoy.forwarded import HEADER as FORWARDED_HEADER
 from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.frontends.envoy.structs import scalar_texts
 from remixer.mixer.http_answer import answer_status, has_body

@@ -5,11 +5,11 @@ from typing import Final
 
 from remixer.foundation.errors import PolicyError
 from remixer.frontends.envoy.ext_authz.codec import DecodedCheck, OutcomeEncoder, decode_check
-from remixer.frontends.envoy.forwarded import ForwardedReader
 from remixer.frontends.envoy.message_bag import VocabularySource
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest, MatchingQuotas
 from remixer.transport.port import CallContext, RpcError, UnaryMethod
+from remixer.wire.forwarded_reader import ForwardedReader
 
 CHECK_PATH: Final = "/envoy.service.auth.v3.Authorization/Check"
 

@@ -14,19 +14,8 @@ from remixer.foundation.errors import InvalidRequestError
 from remixer.foundation.log import event_log
 from remixer.transport.peer_trust import PeerTrust
 from remixer.transport.port import Peer
-from remixer.wire.forwarded import decode_forwarded
+from remixer.wire.forwarded import accepted
 
-HEADER: Final = "x-istio-attributes"
-ACCEPTED: Final = frozenset(
-    {
-        "source.uid",
-        "source.namespace",
-        "destination.service.name",
-        "destination.service.uid",
-        "destination.service.host",
-        "destination.service.namespace",
-    }
-)
 LONGEST_HEADER: Final = 8_192
 """Characters; six names of Kubernetes objects need less than 2,000."""
 
@@ -92,13 +81,3 @@ class ForwardedReader:
                 proxy=peer.address,
                 times=count,
             )
-
-
-def accepted(header: str) -> dict[str, str]:
-    """The attributes that count: six names, non-empty text. Raises `InvalidRequestError`."""
-    bag = decode_forwarded(header)
-    return {
-        name: value
-        for name in ACCEPTED & bag.keys()
-        if isinstance(value := bag[name], str) and value
-    }

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from remixer.attributes.bag import plain_bag
-from remixer.frontends.envoy.forwarded import LONGEST_HEADER, ForwardedReader
 from remixer.transport.peer_trust import PeerTrust
 from remixer.transport.port import Peer
 from remixer.wire.forwarded import encode_forwarded
+from remixer.wire.forwarded_reader import LONGEST_HEADER, ForwardedReader
 
 SIDECAR = Peer("unix:")
 GATEWAY = Peer("ipv4:192.0.2.1:4711")
