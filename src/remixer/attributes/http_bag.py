@@ -44,10 +44,10 @@ class HttpFacts:
     method: str
     path: str
     """As sent, with query; empty if there was none."""
+    headers: StringMap
+    """By lower-case name, without pseudo-headers; of a repeated header the last line."""
     authority: str = ""
     scheme: str = "http"
-    headers: StringMap = EMPTY_STRING_MAP
-    """By lower-case name, without pseudo-headers; of a repeated header the last line."""
     received_at: Timestamp = EPOCH
     source_ip: bytes | None = None
     """The client's, 4 or 16 bytes."""

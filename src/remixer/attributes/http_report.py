@@ -10,7 +10,6 @@ from typing import Final
 from remixer.attributes.bag import Bag
 from remixer.attributes.table_bag import AttributeTable, TableBag
 from remixer.attributes.values import (
-    EMPTY_STRING_MAP,
     EPOCH,
     Duration,
     PlainStringMap,
@@ -51,9 +50,9 @@ class HttpEnd:
     """The HTTP status that went out, for `:status`; 0 for none."""
     duration: Duration = _NO_TIME
     ended_at: Timestamp = EPOCH
-    headers: StringMap = EMPTY_STRING_MAP
+    headers: StringMap | None = None
     """Of the response, by lower-case name."""
-    trailers: StringMap = EMPTY_STRING_MAP
+    trailers: StringMap | None = None
     request_size: int = 0
     """Bytes of the body; `..._overhead`: of headers and trailers."""
     request_overhead: int = 0
@@ -67,8 +66,10 @@ class HttpEnd:
 
 def _field(end: HttpEnd, name: str) -> str | None:
     """Trailers first, then headers."""
-    in_trailers = end.trailers[name]
-    return end.headers[name] if in_trailers is None else in_trailers
+    in_trailers = None if end.trailers is None else end.trailers[name]
+    if in_trailers is not None or end.headers is None:
+        return in_trailers
+    return end.headers[name]
 
 
 def _grpc_message(end: HttpEnd) -> str | None:
@@ -83,8 +84,9 @@ def _response_headers(end: HttpEnd) -> StringMap | None:
     merged = PlainStringMap()
     if end.sent_status:
         merged[":status"] = str(end.sent_status)
-    merged.update(end.headers.whole())
-    merged.update(end.trailers.whole())
+    for part in (end.headers, end.trailers):
+        if part is not None:
+            merged.update(part.whole())
     return merged or None
 
 
