@@ -1,4 +1,4 @@
-"""Operator-written patterns: RE2 syntax, linear time, unanchored search.
+"""Operator-written patterns: RE2 syntax, linear time.
 
 The one place that knows the third-party module, so that no pattern of an operator
 can ever reach a backtracking engine.
@@ -23,15 +23,23 @@ class Pattern(Protocol):
         """Whether the pattern matches anywhere in `text`."""
         ...
 
+    def matches(self, text: str) -> bool:
+        """Whether the pattern matches `text` as a whole."""
+        ...
+
 
 class _Re2Pattern:
-    __slots__ = ("_search",)
+    __slots__ = ("_fullmatch", "_search")
 
     def __init__(self, compiled: "re2._Regexp") -> None:
         self._search = compiled.search
+        self._fullmatch = compiled.fullmatch
 
     def found_in(self, text: str) -> bool:
         return self._search(text) is not None
+
+    def matches(self, text: str) -> bool:
+        return self._fullmatch(text) is not None
 
 
 def compile_pattern(text: str) -> Pattern:

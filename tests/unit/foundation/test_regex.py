@@ -37,3 +37,11 @@ def test_one_more_character_is_refused() -> None:
 def test_an_automaton_too_large_is_refused() -> None:
     with pytest.raises(PatternError):
         compile_pattern("((a{100}){100}){100}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [("t.a", "tea", True), ("t.a", "xtea", False), ("a|ab", "ab", True), ("", "", True)],
+)
+def test_a_match_is_of_the_whole_text(*, pattern: str, text: str, expected: bool) -> None:
+    assert compile_pattern(pattern).matches(text) is expected

@@ -16,7 +16,7 @@ from remixer.foundation.documents import codes
 from remixer.foundation.documents.nodes import Node, ScalarNode, describe
 from remixer.foundation.durations import parse_duration
 from remixer.foundation.findings import did_you_mean
-from remixer.wire.proto_json.numbers import Int32
+from remixer.wire.proto_json.numbers import Int32, UInt32
 
 _DIGITS: Final = frozenset("0123456789")
 _MOST_NAMES: Final = 12  # that a message shows
@@ -85,16 +85,15 @@ def _boolean(node: ScalarNode, place: FaultSink) -> object:
     return None
 
 
-def _integer_of(bits: int) -> Callable[[ScalarNode, FaultSink], object]:
-    limit = 1 << (bits - 1)
+def _integer_in(allowed: range, wanted: str) -> Callable[[ScalarNode, FaultSink], object]:
 
     def decode(node: ScalarNode, place: FaultSink) -> object:
         number = _whole(node.value)
         if number is None:
             message = f"found {describe(node)}; wanted a whole number"
             place.error(codes.WRONG_TYPE, message, node)
-        elif not -limit <= number < limit:
-            message = f"found {describe(node)}; wanted a number in ±2^{bits - 1}"
+        elif number not in allowed:
+            message = f"found {describe(node)}; wanted a number {wanted}"
             place.error(codes.OUT_OF_RANGE, message, node)
         return number
 
@@ -153,8 +152,9 @@ def _duration(node: ScalarNode, place: FaultSink) -> object:
 _DECODERS: Final[dict[object, Callable[[ScalarNode, FaultSink], object]]] = {
     str: _text,
     bool: _boolean,
-    int: _integer_of(64),
-    Int32: _integer_of(32),
+    int: _integer_in(range(-(2**63), 2**63), "in ±2^63"),
+    Int32: _integer_in(range(-(2**31), 2**31), "in ±2^31"),
+    UInt32: _integer_in(range(2**32), "from 0 to 2^32-1"),
     float: _number,
     bytes: _bytes,
     Duration: _duration,
@@ -164,6 +164,7 @@ _WANTED: Final[dict[object, str]] = {
     bool: "a boolean",
     int: "a whole number",
     Int32: "a whole number",
+    UInt32: "a whole number",
     float: "a number",
     bytes: "base64",
     Duration: "a duration",

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias, Union, cast, get_args, get_origin, get
 from remixer.attributes.values import Duration
 from remixer.foundation.documents.nodes import ListNode, MapNode, ScalarNode
 from remixer.foundation.field_names import lower_camel
-from remixer.wire.proto_json.numbers import Int32
+from remixer.wire.proto_json.numbers import Int32, UInt32
 
 
 class SchemaError(Exception):
@@ -23,7 +23,7 @@ class SchemaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ScalarShape:
-    """`str`, `bool`, `int`, `Int32`, `float`, `bytes` or `Duration`, under that very key."""
+    """`str`, `bool`, `int`, `Int32`, `UInt32`, `float`, `bytes` or `Duration`, under that very key."""
 
     type: object
 
@@ -102,6 +102,7 @@ _ZEROS: Final[dict[object, object]] = {
     bool: False,
     int: 0,
     Int32: 0,
+    UInt32: 0,
     float: 0.0,
     bytes: b"",
     Duration: Duration(0),
@@ -190,7 +191,7 @@ def _zero(shape: Shape, annotation: object) -> object:
 
 def _shape(annotation: object, where: str) -> Shape:
     """The shape an annotation stands for; `T | None` has the shape of `T`."""
-    if annotation in _SCALARS or annotation is Int32:
+    if annotation in _SCALARS or annotation is Int32 or annotation is UInt32:
         return ScalarShape(annotation)
     shape = _shape_of_class(annotation) or _shape_of_generic(annotation, where)
     if shape is None:

@@ -13,6 +13,7 @@ from remixer.foundation.findings import Findings
 from remixer.foundation.problems import Problem
 from remixer.sdk.params import DirectHttpResponse, Int32, RpcStatus
 from remixer.wire.proto_json.decode import Place, decode
+from remixer.wire.proto_json.numbers import UInt32
 
 
 class Level(IntEnum):
@@ -32,6 +33,7 @@ class Params:
     is_on: bool = False
     amount: int = 0
     small: Int32 = Int32(0)  # noqa: RUF009 - an immutable int
+    count: UInt32 = UInt32(0)  # noqa: RUF009 - an immutable int
     ratio: float = 0.0
     key: bytes = b""
     timeout: Duration = Duration(0)  # noqa: RUF009 - an immutable int
@@ -280,3 +282,16 @@ def test_message_with_a_type_url_may_carry_it_where_none_is_needed() -> None:
     assert decode(root, DirectHttpResponse(), place) == DirectHttpResponse()
     assert decode(root, Inner(), place) is None
     assert [each.code for each in problems] == [codes.UNKNOWN_FIELD]
+
+
+@pytest.mark.parametrize("text", ["0", "4294967295", '"4294967295"'])
+def test_an_unsigned_number_reaches_its_limits(text: str) -> None:
+    assert good(f"count: {text}").count == int(text.strip('"'))
+
+
+@pytest.mark.parametrize("text", ["-1", "4294967296"])
+def test_an_unsigned_number_past_its_limits_is_out_of_range(text: str) -> None:
+    result, (problem,) = decoded(f"count: {text}")
+    assert result is None
+    assert problem.code == codes.OUT_OF_RANGE
+    assert "from 0 to 2^32-1" in problem.message
