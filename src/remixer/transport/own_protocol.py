@@ -27,6 +27,7 @@ from remixer.transport.core.events import ConnectionEnded
 from remixer.transport.own_calls import ConnectionCalls
 from remixer.transport.own_context import Services
 from remixer.transport.own_settings import ConnectionSettings
+from remixer.transport.own_sockets import peer_address
 from remixer.transport.own_tls import TlsFailed, TlsWire
 from remixer.transport.port import Peer
 
@@ -125,7 +126,7 @@ class OwnConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("Transport", transport)
-        self._address = _address_of(transport)
+        self._address = peer_address(transport)
         if not self._keeper.opened(self):
             self._cut("too_many_connections", "as many connections as are allowed are open")
             return
@@ -393,15 +394,3 @@ class OwnConnection(asyncio.Protocol):
     def _complain(self, cause: str, reason: str) -> None:
         reason = reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + "…"
         _log.info("bad connection", peer=self._address, cause=cause, reason=reason)
-
-
-def _address_of(transport: asyncio.BaseTransport) -> str:
-    """In the form of `Peer.address`."""
-    name = transport.get_extra_info("peername")
-    match name:
-        case (str(host), int(port)):
-            return f"ipv4:{host}:{port}"
-        case (str(host), int(port), *_):
-            return f"ipv6:[{host}]:{port}"
-        case _:
-            return "unix:"

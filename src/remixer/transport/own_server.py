@@ -10,28 +10,21 @@ requests end; what is left after the grace is told UNAVAILABLE and cancelled.
 """
 
 import asyncio
-from asyncio import AbstractServer, TaskGroup, TimerHandle
+from asyncio import TaskGroup, TimerHandle
 from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Final
 
 from remixer.foundation.clock import Clock
 from remixer.foundation.errors import InternalError, StartupError
-from remixer.transport.addresses import (
-    SocketFile,
-    TcpAddress,
-    UnixAddress,
-    address_to_listen_on,
-    clear_stale_socket,
-    refused_by_system,
-)
+from remixer.transport.call_tasks import CallTasks
 from remixer.transport.core.api import ServerConnection
 from remixer.transport.core.connection import GrpcConnection
 from remixer.transport.core.limits import ConnectionLimits
+from remixer.transport.listeners import Listeners
 from remixer.transport.own_context import Services
 from remixer.transport.own_protocol import ConnectionObserver, OwnConnection
 from remixer.transport.own_settings import ConnectionSettings
-from remixer.transport.own_sockets import tcp_sockets, unix_socket
 from remixer.transport.own_tls import TlsListener
 from remixer.transport.port import (
     GrpcServerFactory,
@@ -54,8 +47,6 @@ _LONGEST_TICK_S: Final = 1.0
 """Between two looks at all connections; what time shows is in seconds."""
 _TICKS_PER_LIMIT: Final = 4
 """So that the shortest of the settings is kept to a quarter."""
-_ACCEPT_TURNS: Final = 3
-"""Of the loop: to see what waits, to accept it, to begin it."""
 _AGE_SPREAD: Final = 0.1
 """Of the maximum age: connections made together should not end together."""
 _GOLDEN: Final = 0.618_033_988_75
@@ -121,7 +112,7 @@ class OwnServer:
             message = "a gRPC server starts once"
             raise InternalError(message)
         loop = asyncio.get_running_loop()
-        tasks = _TaskHome()
+        tasks = CallTasks()
         await tasks.open()
         services = Services(
             unary=self._unary,
@@ -160,34 +151,6 @@ def _tables(
     return unary, streams
 
 
-class _TaskHome:
-    """A `TaskGroup` for calls that wait; its own task holds it open."""
-
-    def __init__(self) -> None:
-        self.group = TaskGroup()
-        self._closing = asyncio.Event()
-        self._opened = asyncio.Event()
-        self._holder: asyncio.Task[None] | None = None
-
-    async def open(self) -> None:
-        # Not in a group: this is the task that holds one. `aclose` waits for it.
-        self._holder = asyncio.create_task(self._hold(), name="grpc server calls")  # noqa: TID251
-        await self._opened.wait()
-
-    async def _hold(self) -> None:
-        async with self.group:
-            self._opened.set()
-            await self._closing.wait()
-
-    async def aclose(self, *, within_s: float) -> None:
-        """Wait for all tasks so long, then cancel them."""
-        self._closing.set()
-        if self._holder is not None:
-            await asyncio.wait({self._holder}, timeout=within_s)
-            self._holder.cancel()
-            await asyncio.wait({self._holder}, timeout=within_s)
-
-
 class _Running:
     """A started server. Implements `Keeper` for its connections."""
 
@@ -198,7 +161,7 @@ class _Running:
         settings: ConnectionSettings,
         observer: ConnectionObserver,
         limits: TransportLimits,
-        tasks: _TaskHome,
+        tasks: CallTasks,
     ) -> None:
         self.services = services
         self.settings = settings
@@ -210,8 +173,7 @@ class _Running:
             max_send_message_bytes=limits.max_message_bytes,
         )
         self._tasks = tasks
-        self._servers: list[AbstractServer] = []
-        self._socket_files: list[SocketFile] = []
+        self._listeners = Listeners(backlog=settings.backlog)
         self._connections: set[OwnConnection] = set()
         self._made = 0
         self._none_left = asyncio.Event()
@@ -265,39 +227,19 @@ class _Running:
 
     async def listen(self, listener: Listener) -> str:
         """The bound address."""
-        loop, backlog = self.services.loop, self.settings.backlog
-        address = address_to_listen_on(listener.address, setting=listener.setting)
         tls = None if listener.tls is None else TlsListener(listener.tls, address=listener.address)
-
-        def make() -> OwnConnection:
-            return self._make(tls)
-
-        try:
-            if isinstance(address, UnixAddress):
-                clear_stale_socket(address, setting=listener.setting)
-                bound = unix_socket(address, backlog=backlog)
-                self._socket_files.append(SocketFile.of(address))
-                server = await loop.create_unix_server(make, sock=bound, backlog=backlog)
-                self._servers.append(server)
-                return str(address)
-            sockets = await tcp_sockets(address, loop, backlog=backlog)
-            for each in sockets:
-                self._servers.append(await loop.create_server(make, sock=each, backlog=backlog))
-        except OSError as error:
-            raise refused_by_system(address, error, setting=listener.setting) from error
-        return str(TcpAddress(address.host, sockets[0].getsockname()[1]))
+        return await self._listeners.open(
+            listener.address, lambda: self._make(tls), setting=listener.setting
+        )
 
     # -------------------------------------------------------------- drain
 
     async def drain(self, *, grace_s: float) -> None:
         """Twice is safe."""
-        if not self.is_draining:
-            for _ in range(_ACCEPT_TURNS if grace_s else 0):
-                await asyncio.sleep(0)
+        if grace_s and not self.is_draining:
+            await self._listeners.accept_waiting()
         self.is_draining = True
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
+        self._listeners.close()
         for connection in tuple(self._connections):
             connection.drain()
         if grace_s:
@@ -305,9 +247,7 @@ class _Running:
                 group.create_task(self._end_streams(grace_s), name="grpc streams end")
                 group.create_task(self._wait_for_none(grace_s), name="grpc connections end")
         await self._cut_what_is_left()
-        for file in self._socket_files:
-            file.remove()
-        self._socket_files.clear()
+        self._listeners.remove_files()
         if self._ticker is not None:
             self._ticker.cancel()
 

@@ -1,8 +1,11 @@
-"""Listening sockets: private files for Unix, one port on all addresses of a host for TCP."""
+"""Listening sockets: private files for Unix, one port on all addresses of a host for TCP.
+
+And the words for who is on the other end of an accepted one.
+"""
 
 import errno
 import socket
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, BaseTransport
 from collections.abc import Sequence
 from typing import Final
 
@@ -81,3 +84,15 @@ def _tcp_socket(family: int, place: tuple[object, ...], backlog: int) -> socket.
         found.close()
         raise
     return found
+
+
+def peer_address(transport: BaseTransport) -> str:
+    """Who is on the other end, in the form of `Peer.address`."""
+    name = transport.get_extra_info("peername")
+    match name:
+        case (str(host), int(port)):
+            return f"ipv4:{host}:{port}"
+        case (str(host), int(port), *_):
+            return f"ipv6:[{host}]:{port}"
+        case _:
+            return "unix:"
