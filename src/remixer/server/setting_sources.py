@@ -21,10 +21,28 @@ BAD_VALUE: Final = "SET002"
 UNREADABLE_SETTINGS: Final = "SET003"
 """The settings file, or the command line, cannot be read."""
 
-ENVIRONMENT_PREFIX: Final = "REMIXER_"
 FILE_KEY: Final = "settings"
 """Of the flag and variable that name the settings file; no key inside it."""
 _LARGEST_FILE_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Whose settings they are."""
+
+    command: str
+    """As people type it: `remixer serve`."""
+    prefix: str
+    """Of its environment variables."""
+    others: tuple[str, ...] = ()
+    """Prefixes of other programs' variables, where those begin with the prefix, too."""
+
+    def variable_of(self, key: str) -> str:
+        return self.prefix + key.upper()
+
+
+SIDECAR: Final = Program("remixer sidecar", "REMIXER_SIDECAR_")
+SERVE: Final = Program("remixer serve", "REMIXER_", others=(SIDECAR.prefix,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,7 @@ class KnownKeys:
 
     keys: frozenset[str]
     by_mixer_flag: Mapping[str, str]
+    program: Program
 
     def hint(self, key: str, *, shown: Mapping[str, str]) -> str:
         """The next step for an unknown key; `shown` has each key as its source writes it."""
@@ -62,15 +81,13 @@ class KnownKeys:
         if former is not None:
             return f"Mixer 1.3's --{key} is {shown[former]} here."
         close = get_close_matches(key, sorted(shown), n=1)
-        return f"Did you mean {shown[close[0]]}?" if close else "Run `remixer serve --help`."
+        return (
+            f"Did you mean {shown[close[0]]}?" if close else f"Run `{self.program.command} --help`."
+        )
 
 
 def flag_of(key: str) -> str:
     return "--" + key.replace("_", "-")
-
-
-def variable_of(key: str) -> str:
-    return ENVIRONMENT_PREFIX + key.upper()
 
 
 # ------------------------------------------------------------------ flags
@@ -113,28 +130,29 @@ def _unknown_flag(name: str, known: KnownKeys) -> Problem:
 
 def read_environment(environment: Mapping[str, str], known: KnownKeys) -> Source:
     """Variables `REMIXER_KEY`. What Kubernetes adds for a service named remixer is no setting."""
-    by_variable = {variable_of(key): key for key in known.keys | {FILE_KEY}}
+    program = known.program
+    by_variable = {program.variable_of(key): key for key in known.keys | {FILE_KEY}}
     given: list[Given] = []
     problems: list[Problem] = []
     for variable, value in sorted(environment.items()):
-        if not variable.startswith(ENVIRONMENT_PREFIX):
+        if not variable.startswith(program.prefix) or variable.startswith(program.others):
             continue
         key = by_variable.get(variable)
         if key is not None:
             given.append(Given(key, (value,), Location(variable)))
-        elif not _is_service_link(variable, value):
-            shown = {each: variable_of(each) for each in known.keys}
-            hint = known.hint(variable.removeprefix(ENVIRONMENT_PREFIX).lower(), shown=shown)
+        elif not _is_service_link(variable.removeprefix(program.prefix), value):
+            shown = {each: program.variable_of(each) for each in known.keys}
+            hint = known.hint(variable.removeprefix(program.prefix).lower(), shown=shown)
             problems.append(_problem(UNKNOWN_SETTING, variable, "no setting has this name", hint))
     return Source(tuple(given), tuple(problems))
 
 
-def _is_service_link(variable: str, value: str) -> bool:
-    """Whether Kubernetes made it for a service.
+def _is_service_link(rest: str, value: str) -> bool:
+    """Whether Kubernetes made it for a service; `rest` is its name after the prefix.
 
     Forms: `X_SERVICE_HOST`, `X_SERVICE_PORT…`, `X_PORT=tcp://…`, `X_PORT_80_TCP…`.
     """
-    name = "_" + variable.removeprefix(ENVIRONMENT_PREFIX)
+    name = "_" + rest
     if name.endswith("_SERVICE_HOST") or "_SERVICE_PORT" in name:
         return True
     _before, port, after = name.partition("_PORT")

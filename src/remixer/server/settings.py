@@ -1,37 +1,20 @@
-"""Settings of the server process: one table, and the only reader of the environment.
-
-The fields of `Settings` are the table. Flag, environment variable and file key follow from a
-field's name (`drain_grace_s`: `--drain-grace`, `REMIXER_DRAIN_GRACE`, `drain_grace`), and the
-help text and the manual are made from it. A flag counts before a variable, a variable before
-the file, the file before the default. All faults of all sources are told at once.
-"""
+"""Settings of the server process: one table (`setting_table`), and the reader of the environment."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from remixer import __version__
 from remixer.config.namespaces import DEFAULT_NAMESPACE
 from remixer.expr.semantics import Semantics
-from remixer.foundation.errors import StartupError
 from remixer.foundation.problems import Location, Problem
 from remixer.observability.logs import LogFormat, LogLevel
 from remixer.server import setting_forms as forms
 from remixer.server.mixer_flags import translated
-from remixer.server.setting_sources import (
-    BAD_VALUE,
-    FILE_KEY,
-    Given,
-    KnownKeys,
-    Source,
-    flag_of,
-    read_environment,
-    read_file,
-    read_flags,
-    variable_of,
-)
+from remixer.server.setting_sources import SERVE, flag_of
+from remixer.server.setting_table import Places, SettingRow, read_table, rows_of, setting
 from remixer.tiers.settings import CacheSettings
 from remixer.tiers.shared.settings import MOST_AGE_S, SharedSettings
 from remixer.transport.port import Listener, TlsFiles, TransportLimits
@@ -44,8 +27,6 @@ _LONGEST_WAIT_S: Final = 3_600.0
 _LONGEST_CACHED_S: Final = 86_400.0
 _CACHE_DEFAULTS: Final = CacheSettings()
 _SHARED_DEFAULTS: Final = SharedSettings()
-
-T = TypeVar("T")
 
 
 class Switch(Enum):
@@ -62,176 +43,163 @@ class Transport(Enum):
     GRPCIO = "grpcio"
 
 
-class SettingsError(StartupError):
-    """The settings cannot be used; `problems` has every fault, `str()` one line for each."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = tuple(problems)
-
-
-def _setting(form: forms.Form[T], default: T, *, about: str, mixer: tuple[str, ...] = ()) -> T:
-    """A row of the table. `mixer`: flags of Mixer 1.3 that it replaces."""
-    return field(default=default, metadata={"form": form, "about": about, "mixer": mixer})
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What an operator can choose when starting a server."""
 
-    config_store: str = _setting(
+    config_store: str = setting(
         forms.STORE_URL,
         "embedded://",
         about="Where rules, handlers and instances are read from.",
         mixer=("configStoreURL",),
     )
-    config_wait_s: float = _setting(
+    config_wait_s: float = setting(
         forms.seconds(least=0.0, most=_LONGEST_WAIT_S),
         120.0,
         about="Longest wait for the first configuration; then the start fails.",
         mixer=("configWaitTimeout",),
     )
-    default_namespace: str = _setting(
+    default_namespace: str = setting(
         forms.text("NAME", "the name of a namespace"),
         DEFAULT_NAMESPACE,
         about="Rules of this namespace apply to all requests.",
         mixer=("configDefaultNamespace",),
     )
-    expression_semantics: Semantics = _setting(  # noqa: RUF009 - makes a field
+    expression_semantics: Semantics = setting(  # noqa: RUF009 - makes a field
         forms.choice(Semantics),
         Semantics.FIXED,
         about="How expressions are read where Mixer 1.3 had quirks.",
     )
-    address: tuple[str, ...] = _setting(
+    address: tuple[str, ...] = setting(
         forms.ADDRESSES,
         ("127.0.0.1:9091",),
         about="Where proxies are served, over gRPC.",
         mixer=("port",),
     )
-    monitoring_address: str = _setting(
+    monitoring_address: str = setting(
         forms.ADDRESS,
         "127.0.0.1:15014",
         about="Health, readiness, version and Remixer's own metrics, over HTTP.",
         mixer=("monitoringPort",),
     )
-    prometheus_address: str = _setting(
+    prometheus_address: str = setting(
         forms.ADDRESS,
         "127.0.0.1:42422",
         about="What handlers of the prometheus adapter publish, over HTTP.",
     )
-    transport: Transport = _setting(  # noqa: RUF009 - makes a field
+    transport: Transport = setting(  # noqa: RUF009 - makes a field
         forms.choice(Transport), Transport.OWN, about="The HTTP/2 stack under gRPC."
     )
-    tls_certificate: str | None = _setting(
+    tls_certificate: str | None = setting(
         forms.optional_path("a PEM file with the server's certificate chain"),
         None,
         about="Certificate chain for TLS on TCP addresses; read again when it changes.",
     )
-    tls_key: str | None = _setting(
+    tls_key: str | None = setting(
         forms.optional_path("a PEM file with the key of the certificate"),
         None,
         about="Private key of the certificate.",
     )
-    tls_client_ca: str | None = _setting(
+    tls_client_ca: str | None = setting(
         forms.optional_path("a PEM file with certificate authorities"),
         None,
         about="With it, clients must show a certificate of these authorities.",
     )
-    trust_forwarded_attributes_from: tuple[str, ...] = _setting(
+    trust_forwarded_attributes_from: tuple[str, ...] = setting(
         forms.TRUSTED_PEERS,
         (),
         about="Envoys whose clients' `x-istio-attributes` count; without it, nobody's.",
     )
-    admin_from: tuple[str, ...] = _setting(
+    admin_from: tuple[str, ...] = setting(
         forms.TRUSTED_PEERS,
         ("127.0.0.0/8", "::1", "unix"),
         about="Who may flush and look into the cache, over the gRPC port.",
     )
-    max_message_bytes: int = _setting(
+    max_message_bytes: int = setting(
         forms.whole_number(least=1, most=_MOST_MESSAGE_BYTES),
         1_048_576,
         about="Largest message of a call, in both directions.",
         mixer=("maxMessageSize",),
     )
-    max_concurrent_streams: int = _setting(
+    max_concurrent_streams: int = setting(
         forms.whole_number(least=1, most=1_000_000),
         1_024,
         about="Most calls under way on one connection.",
         mixer=("maxConcurrentStreams",),
     )
-    adapter_timeout_s: float = _setting(
+    adapter_timeout_s: float = setting(
         forms.seconds(least=0.001, most=_LONGEST_WAIT_S),
         5.0,
         about="Longest wait for one call of an adapter, if the request allows so much.",
     )
-    cache: Switch = _setting(  # noqa: RUF009 - makes a field
+    cache: Switch = setting(  # noqa: RUF009 - makes a field
         forms.choice(Switch),
         Switch.ON,
         about="Whether verdicts are remembered for as long as adapters allow.",
     )
-    cache_entries: int = _setting(
+    cache_entries: int = setting(
         forms.whole_number(least=1, most=100_000_000),
         _CACHE_DEFAULTS.max_entries,
         about="Most verdicts remembered.",
         mixer=("numCheckCacheEntries",),
     )
-    cache_bytes: int = _setting(
+    cache_bytes: int = setting(
         forms.whole_number(least=10_000, most=1 << 40),
         _CACHE_DEFAULTS.max_bytes,
         about="Most memory for remembered verdicts.",
     )
-    cache_max_age_s: float = _setting(
+    cache_max_age_s: float = setting(
         forms.seconds(least=0.0, most=_LONGEST_CACHED_S),
         _CACHE_DEFAULTS.max_age_s,
         about="No verdict is remembered longer, whatever its adapters allow.",
     )
-    cache_stale_for_s: float = _setting(
+    cache_stale_for_s: float = setting(
         forms.seconds(least=0.0, most=_LONGEST_CACHED_S),
         _CACHE_DEFAULTS.stale_for_s,
         about="How long past its end a verdict may stand in for a failure; 0s for never.",
     )
-    shared_cache: str | None = _setting(
+    shared_cache: str | None = setting(
         forms.optional_url("valkey://, redis://, rediss://, unix:// or memcached://HOST[,HOST]"),
         None,
         about="A cache that several instances share, asked where a handler would have to wait.",
     )
-    shared_cache_key: str | None = _setting(
+    shared_cache_key: str | None = setting(
         forms.optional_path("a file with one secret a line"),
         None,
         about="What shared verdicts are signed with, so that nobody else can write any.",
     )
-    shared_cache_budget_s: float = _setting(
+    shared_cache_budget_s: float = setting(
         forms.seconds(least=0.0001, most=10.0),
         _SHARED_DEFAULTS.budget_s,
         about="What the shared cache may cost one check.",
     )
-    cache_record: str | None = _setting(
+    cache_record: str | None = setting(
         forms.optional_path("a file that is written"),
         None,
         about="Record digests of checks there, for `remixer cache advise`.",
     )
-    cache_record_bytes: int = _setting(
+    cache_record_bytes: int = setting(
         forms.whole_number(least=100_000, most=1 << 40),
         64 << 20,
         about="Most bytes of the recording; old checks give way to new ones.",
     )
-    drain_grace_s: float = _setting(
+    drain_grace_s: float = setting(
         forms.seconds(least=0.0, most=_LONGEST_WAIT_S),
         15.0,
         about="Longest time for accepted calls to finish after SIGTERM.",
     )
-    drain_notice_s: float = _setting(
+    drain_notice_s: float = setting(
         forms.seconds(least=0.0, most=_LONGEST_WAIT_S),
         0.0,
         about="Time between not being ready and accepting nothing, for load balancers.",
     )
-    log_level: LogLevel = _setting(  # noqa: RUF009 - makes a field
+    log_level: LogLevel = setting(  # noqa: RUF009 - makes a field
         forms.choice(LogLevel),
         LogLevel.INFO,
         about="Least level that is logged.",
         mixer=("log_output_level",),
     )
-    log_format: LogFormat = _setting(  # noqa: RUF009 - makes a field
+    log_format: LogFormat = setting(  # noqa: RUF009 - makes a field
         forms.choice(LogFormat),
         LogFormat.CONSOLE,
         about="How a log line looks.",
@@ -273,72 +241,12 @@ class Settings:
         )
 
 
-# ------------------------------------------------------------------ the table
-
-
-@dataclass(frozen=True, slots=True)
-class SettingRow:
-    """A setting as the help text and the manual show it."""
-
-    key: str
-    flag: str
-    variable: str
-    placeholder: str
-    wanted: str
-    default: str
-    about: str
-    mixer: tuple[str, ...]
+# ------------------------------------------------------------------ reading
 
 
 def settings_table() -> tuple[SettingRow, ...]:
     """All settings, in the order in which a reader wants them."""
-    return tuple(_row(each) for each in fields(Settings))
-
-
-def _row(row: "Field[object]") -> SettingRow:
-    key = _key(row.name)
-    form: forms.Form[object] = row.metadata["form"]
-    return SettingRow(
-        key=key,
-        flag=flag_of(key),
-        variable=variable_of(key),
-        placeholder=form.placeholder,
-        wanted=form.wanted,
-        default=form.show(row.default),
-        about=row.metadata["about"],
-        mixer=row.metadata["mixer"],
-    )
-
-
-def _key(name: str) -> str:
-    return name.removesuffix("_s")
-
-
-def help_text() -> str:
-    """The flags, for `remixer serve --help`."""
-    lines = [
-        f"  {flag_of(FILE_KEY)} FILE",
-        "      Settings as a YAML file, one `key: value` a line.",
-    ]
-    for row in settings_table():
-        lines.append(f"  {row.flag} {row.placeholder}")
-        default = f" Default: {row.default}." if row.default else ""
-        lines.append(f"      {row.about}{default}")
-    lines.append("")
-    lines.append(
-        "Each flag is also a variable (REMIXER_LOG_LEVEL) and a key of the file (log_level). "
-        "Flags count before variables, variables before the file."
-    )
-    return "\n".join(lines) + "\n"
-
-
-def known_keys() -> KnownKeys:
-    rows = settings_table()
-    former = {flag: row.key for row in rows for flag in row.mixer}
-    return KnownKeys(frozenset(row.key for row in rows), former)
-
-
-# ------------------------------------------------------------------ reading
+    return rows_of(Settings, SERVE)
 
 
 def settings_of_process(arguments: Sequence[str]) -> Settings:
@@ -348,55 +256,18 @@ def settings_of_process(arguments: Sequence[str]) -> Settings:
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     """Raises `SettingsError` with every fault of every source."""
-    known = known_keys()
-    given_flags = translated(arguments)
-    flags = read_flags(given_flags.arguments, known)
-    variables = read_environment(environment, known)
-    path = flags.text_of(FILE_KEY) or variables.text_of(FILE_KEY)
-    file = Source() if path is None else read_file(path, known)
-    sources = (file, variables, flags)  # later ones count
-    problems = [problem for source in sources for problem in source.problems]
-    problems += given_flags.problems
-    values: dict[str, Any] = {}  # each from the form of its own field
-    places: dict[str, Location] = {}
-    for given in (each for source in sources for each in source.given if each.key != FILE_KEY):
-        name, form = _named(given.key)
-        try:
-            values[name] = form.parse(_last_if_single(given, form))
-            places[name] = given.location
-        except ValueError as error:
-            problems.append(_bad_value(given, form, str(error)))
-    settings = replace(Settings(), **values)
-    problems += _conflicts(settings, places)
-    if problems:
-        raise SettingsError(problems)
-    return settings
-
-
-def _last_if_single(given: Given, form: forms.Form[object]) -> tuple[str, ...]:
-    """A repeated flag of a single value: the last counts, so that a wrapper's can be overruled."""
-    is_list = form.parse in forms.LISTS
-    is_flag = given.location.file.startswith("--")
-    return given.texts[-1:] if is_flag and not is_list else given.texts
-
-
-def _named(key: str) -> tuple[str, forms.Form[object]]:
-    for row in fields(Settings):
-        if _key(row.name) == key:
-            return row.name, row.metadata["form"]
-    raise KeyError(key)
-
-
-def _bad_value(given: Given, form: forms.Form[object], found: str) -> Problem:
-    return Problem(
-        code=BAD_VALUE,
-        message=f"{found}; wanted {form.wanted}",
-        location=given.location,
-        field=given.key,
+    given = translated(arguments)
+    return read_table(
+        Settings(),
+        given.arguments,
+        environment,
+        program=SERVE,
+        problems=given.problems,
+        conflicts=_conflicts,
     )
 
 
-def _conflicts(settings: Settings, places: Mapping[str, Location]) -> Iterator[Problem]:
+def _conflicts(settings: Settings, places: Places) -> Iterator[Problem]:
     yield from _tls_conflicts(settings, places)
     taken: dict[str, str] = {}
     for name, address in _all_addresses(settings):
@@ -415,7 +286,7 @@ def _all_addresses(settings: Settings) -> Iterable[tuple[str, str]]:
     yield "prometheus_address", settings.prometheus_address
 
 
-def _tls_conflicts(settings: Settings, places: Mapping[str, Location]) -> Iterator[Problem]:
+def _tls_conflicts(settings: Settings, places: Places) -> Iterator[Problem]:
     has_certificate = settings.tls_certificate is not None
     has_key = settings.tls_key is not None
     if has_certificate and not has_key:
@@ -429,6 +300,6 @@ def _tls_conflicts(settings: Settings, places: Mapping[str, Location]) -> Iterat
         yield _conflict("tls_client_ca", places, "clients' authorities without TLS", hint)
 
 
-def _conflict(name: str, places: Mapping[str, Location], message: str, hint: str) -> Problem:
+def _conflict(name: str, places: Places, message: str, hint: str) -> Problem:
     location = places.get(name, Location(flag_of(name)))
     return Problem(code=CONFLICT, message=message, location=location, field=name, hint=hint)

@@ -6,13 +6,8 @@ import pytest
 
 from remixer.expr.semantics import Semantics
 from remixer.observability.logs import LogFormat, LogLevel
-from remixer.server.settings import (
-    Settings,
-    SettingsError,
-    help_text,
-    read_settings,
-    settings_table,
-)
+from remixer.server.setting_table import SettingsError
+from remixer.server.settings import Settings, read_settings, settings_table
 from remixer.transport.port import TlsFiles
 
 
@@ -312,11 +307,3 @@ def test_tls_is_for_tcp_alone() -> None:
 def test_limits_are_those_of_the_transport() -> None:
     limits = read("--max-message-bytes=5", "--max-concurrent-streams=7").limits()
     assert (limits.max_message_bytes, limits.max_concurrent_streams) == (5, 7)
-
-
-def test_help_shows_every_flag_with_its_default() -> None:
-    text = help_text()
-    for row in settings_table():
-        assert f"  {row.flag} {row.placeholder}\n" in text
-        assert f"Default: {row.default}." in text or not row.default
-    assert "--settings FILE" in text

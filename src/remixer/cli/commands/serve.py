@@ -10,7 +10,8 @@ from remixer.cli.exits import ExitCode
 from remixer.cli.flags import Flag, with_flags
 from remixer.cli.problem_line import problem_line
 from remixer.server.mixer_flags import translated
-from remixer.server.settings import SettingRow, SettingsError, settings_of_process, settings_table
+from remixer.server.setting_table import SettingRow, SettingsError
+from remixer.server.settings import settings_of_process, settings_table
 
 _FILE: Final = Flag(
     name="settings",
