@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from remixer import __version__
 from remixer.drivers.http_server import HTML, JSON, TEXT, HttpAnswer, HttpHandler, HttpRequest
-from remixer.observability.metrics import CONTENT_TYPE
+from remixer.observability.serving_metrics import CONTENT_TYPE
 from remixer.server.lifecycle import Readiness
 
 _PAGES: Final[Mapping[str, str]] = {
