@@ -14,7 +14,8 @@ from remixer.runtime.route_signatures import RouteSignatures
 from remixer.server.cache_admin import CacheAdmin
 from remixer.server.cache_recording import CacheRecording
 from remixer.server.lifecycle import Part, Service
-from remixer.server.settings import Settings, Switch
+from remixer.server.setting_forms import Switch
+from remixer.server.settings import Settings
 from remixer.tiers.background import BackgroundWork
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.revoking import matcher

@@ -9,6 +9,7 @@ from remixer.foundation.durations import parse_duration
 from remixer.transport.addresses import TcpAddress, UnixAddress, parse_address
 from remixer.transport.peer_trust import WANTED as PEERS_WANTED
 from remixer.transport.peer_trust import PeerTrust
+from remixer.transport.remote_address import parse_target
 
 _MOST_TRUSTED: Final = 256
 """Arbitrary; each is compared for every request with the header."""
@@ -19,6 +20,13 @@ E = TypeVar("E", bound=Enum)
 _NS_PER_S: Final = 1_000_000_000
 _MOST_ADDRESSES: Final = 16
 """Arbitrary; one per interface and a few sockets."""
+
+
+class Switch(Enum):
+    """Whether something is done at all."""
+
+    ON = "on"
+    OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,11 @@ def _filled(text: str) -> str:
 def text(placeholder: str, wanted: str) -> Form[str]:
     """Any text but the empty one."""
     return Form(placeholder, wanted, _single(_filled), str)
+
+
+def optional_text(placeholder: str, wanted: str) -> Form[str]:
+    """Any text; an empty one means none."""
+    return Form(placeholder, wanted, _single(str), str)
 
 
 def optional_path(wanted: str) -> Form[str | None]:
@@ -123,6 +136,30 @@ ADDRESS: Final = Form(
 )
 
 
+OPTIONAL_ADDRESS: Final[Form[str | None]] = Form(
+    "HOST:PORT",
+    "HOST:PORT (port 0: any free one), unix:PATH, or nothing",
+    _single(lambda text: _checked_address(text) if text else None),
+    lambda address: address or "",
+)
+
+
+def _targets(texts: tuple[str, ...]) -> str:
+    found = str(parse_target(",".join(texts)))
+    if found.count(",") >= _MOST_ADDRESSES:
+        message = f"{found.count(',') + 1} addresses; at most {_MOST_ADDRESSES} are possible"
+        raise ValueError(message)
+    return found
+
+
+TARGETS: Final = Form(
+    "HOST:PORT",
+    "HOST:PORT or unix:PATH; several with commas, or by repeating the flag",
+    _targets,
+    str,
+)
+
+
 def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
     found = tuple(_checked_address(each.strip()) for whole in texts for each in whole.split(","))
     if not 1 <= len(found) <= _MOST_ADDRESSES:
@@ -154,7 +191,7 @@ TRUSTED_PEERS: Final = Form(
     _trusted_peers,
     ",".join,
 )
-LISTS: Final = (ADDRESSES.parse, TRUSTED_PEERS.parse)
+LISTS: Final = (ADDRESSES.parse, TARGETS.parse, TRUSTED_PEERS.parse)
 """Of settings that take several values."""
 
 

@@ -6,9 +6,9 @@ from it. A flag counts before a variable, a variable before the file, the file b
 All faults of all sources are told at once.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, replace
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, Protocol, TypeAlias, TypeVar
 
 from remixer.foundation.errors import StartupError
 from remixer.foundation.problems import Location, Problem
@@ -25,6 +25,9 @@ from remixer.server.setting_sources import (
     read_file,
     read_flags,
 )
+
+CONFLICT: Final = "SET004"
+"""Two settings that do not go together."""
 
 T = TypeVar("T")
 
@@ -152,3 +155,25 @@ def _bad_value(given: Given, form: forms.Form[object], found: str) -> Problem:
         location=given.location,
         field=given.key,
     )
+
+
+# ------------------------------------------------------------------ what does not go together
+
+
+def conflict(name: str, places: Places, message: str, hint: str) -> Problem:
+    """`name` does not go with another setting."""
+    location = places.get(name, Location(flag_of(name)))
+    return Problem(code=CONFLICT, message=message, location=location, field=name, hint=hint)
+
+
+def place_conflicts(addresses: Iterable[tuple[str, str]], places: Places) -> Iterator[Problem]:
+    """Two settings, by name and address, that want one place."""
+    taken: dict[str, str] = {}
+    for name, address in addresses:
+        place = forms.fixed_place(address)
+        if place is None:
+            continue
+        if place in taken:
+            message = f"{flag_of(name)} and {flag_of(taken[place])} both want {place}"
+            yield conflict(name, places, message, "Give each its own.")
+        taken.setdefault(place, name)

@@ -9,31 +9,31 @@ from typing import Final
 from remixer import __version__
 from remixer.config.namespaces import DEFAULT_NAMESPACE
 from remixer.expr.semantics import Semantics
-from remixer.foundation.problems import Location, Problem
+from remixer.foundation.problems import Problem
 from remixer.observability.logs import LogFormat, LogLevel
 from remixer.server import setting_forms as forms
 from remixer.server.mixer_flags import translated
-from remixer.server.setting_sources import SERVE, flag_of
-from remixer.server.setting_table import Places, SettingRow, read_table, rows_of, setting
+from remixer.server.setting_forms import Switch
+from remixer.server.setting_sources import SERVE
+from remixer.server.setting_table import (
+    Places,
+    SettingRow,
+    conflict,
+    place_conflicts,
+    read_table,
+    rows_of,
+    setting,
+)
 from remixer.tiers.settings import CacheSettings
 from remixer.tiers.shared.settings import MOST_AGE_S, SharedSettings
 from remixer.transport.port import Listener, TlsFiles, TransportLimits
 
-CONFLICT: Final = "SET004"
-"""Two settings that do not go together."""
 _MOST_MESSAGE_BYTES: Final = 64 << 20
 """A report of several thousand requests stays far below."""
 _LONGEST_WAIT_S: Final = 3_600.0
 _LONGEST_CACHED_S: Final = 86_400.0
 _CACHE_DEFAULTS: Final = CacheSettings()
 _SHARED_DEFAULTS: Final = SharedSettings()
-
-
-class Switch(Enum):
-    """Whether something is done at all."""
-
-    ON = "on"
-    OFF = "off"
 
 
 class Transport(Enum):
@@ -269,15 +269,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
 
 def _conflicts(settings: Settings, places: Places) -> Iterator[Problem]:
     yield from _tls_conflicts(settings, places)
-    taken: dict[str, str] = {}
-    for name, address in _all_addresses(settings):
-        place = forms.fixed_place(address)
-        if place is None:
-            continue
-        if place in taken:
-            message = f"{flag_of(name)} and {flag_of(taken[place])} both want {place}"
-            yield _conflict(name, places, message, "Give each its own.")
-        taken.setdefault(place, name)
+    yield from place_conflicts(_all_addresses(settings), places)
 
 
 def _all_addresses(settings: Settings) -> Iterable[tuple[str, str]]:
@@ -291,15 +283,10 @@ def _tls_conflicts(settings: Settings, places: Places) -> Iterator[Problem]:
     has_key = settings.tls_key is not None
     if has_certificate and not has_key:
         hint = "Add --tls-key."
-        yield _conflict("tls_certificate", places, "a certificate without its key", hint)
+        yield conflict("tls_certificate", places, "a certificate without its key", hint)
     if has_key and not has_certificate:
         hint = "Add --tls-certificate."
-        yield _conflict("tls_key", places, "a key without its certificate", hint)
+        yield conflict("tls_key", places, "a key without its certificate", hint)
     if settings.tls_client_ca is not None and not (has_certificate or has_key):
         hint = "Add --tls-certificate and --tls-key."
-        yield _conflict("tls_client_ca", places, "clients' authorities without TLS", hint)
-
-
-def _conflict(name: str, places: Places, message: str, hint: str) -> Problem:
-    location = places.get(name, Location(flag_of(name)))
-    return Problem(code=CONFLICT, message=message, location=location, field=name, hint=hint)
+        yield conflict("tls_client_ca", places, "clients' authorities without TLS", hint)

@@ -16,7 +16,7 @@ class Background(Protocol):
 
 
 class BackgroundWork:
-    """Runs coroutines while `run` runs; before and after it they are dropped.
+    """Runs coroutines while `run` runs, or a group; before and after it they are dropped.
 
     The failure of one ends nothing else.
     """
@@ -40,10 +40,15 @@ class BackgroundWork:
     async def run(self) -> None:
         """Until cancelled."""
         try:
-            async with asyncio.TaskGroup() as self._group:
+            async with asyncio.TaskGroup() as group:
+                self.run_in(group)
                 await asyncio.Event().wait()
         finally:
             self._group = None
+
+    def run_in(self, group: asyncio.TaskGroup) -> None:
+        """Run work in somebody's group, for as long as that is open."""
+        self._group = group
 
 
 async def _walled(work: Coroutine[object, None, None], name: str) -> None:

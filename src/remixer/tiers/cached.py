@@ -70,6 +70,8 @@ class CacheCounts:
     """How checks were answered."""
 
     hits: int = 0
+    hit_denials: int = 0
+    """Hits that were denials."""
     misses: int = 0
     stale: int = 0
     """A failure was covered up by an answer that had ended."""
@@ -199,6 +201,8 @@ class CachedMixer:
         if self._background is not None and answers.is_ending(slot, now_s=now_s):
             self._renew(slot, request, self._background, now_s=now_s)
         outcome = answers.take(slot, now_s=now_s, keeps=request.keeps_answer)
+        if outcome.status.code:
+            self.counts.hit_denials += 1
         return replace(outcome, quotas=quotas) if quotas else outcome
 
     async def _with_quotas(self, outcome: CheckOutcome, request: CheckRequest) -> CheckOutcome:

@@ -5,8 +5,9 @@ import pytest
 from remixer.observability.logs import LogFormat, LogLevel
 from remixer.server.mixer_flag_table import MIXER_FLAGS
 from remixer.server.mixer_flags import FlagNote, translated
+from remixer.server.setting_forms import Switch
 from remixer.server.setting_table import SettingsError
-from remixer.server.settings import Settings, Switch, read_settings
+from remixer.server.settings import Settings, read_settings
 
 # As the reference lists them: the server's own, credentials, logging, tracing, introspection,
 # load shedding.

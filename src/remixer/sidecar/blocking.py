@@ -1,0 +1,253 @@
+"""A Mixer for programs without an event loop: WSGI applications, scripts, threads.
+
+Theory of operation. One thread runs an event loop with an `AppMixer` in it, from the first question
+on. What was answered before is answered in the caller's own thread, under a lock, from a memory like
+the tiers' (`remixer.tiers.answers`); everything else is handed to the loop, and the caller waits.
+Reports are left in a queue that the loop empties. A process that was forked from one with a thread
+has none of that: the thread, the memory and the connection are made anew in the child.
+"""
+
+import asyncio
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Coroutine, Hashable, Mapping
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Final, Protocol, Self, TypeVar
+
+from remixer.attributes.bag import Bag, plain_bag
+from remixer.foundation.clock import Clock, SystemClock
+from remixer.foundation.errors import UnavailableError
+from remixer.foundation.log import event_log
+from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome
+from remixer.mixer.request import CheckRequest, QuotaArgs
+from remixer.sidecar.app_mixer import AppMixer
+from remixer.sidecar.client import Attributes, MixerClient
+from remixer.sidecar.settings import ClientSettings, client_cache_settings
+from remixer.tiers.answers import Answers, Question
+from remixer.tiers.cached import Policies
+from remixer.tiers.settings import CacheSettings
+
+T = TypeVar("T")
+_MOST_REPORTS: Final = 10_000
+"""Waiting for the loop, which empties the queue at once; more means that it hangs."""
+_START_S: Final = 30.0
+_CLOSE_S: Final = 10.0
+_PASSING: Final = frozenset({Provenance.STALE, Provenance.SUBSTITUTE})
+_log: Final = event_log(__name__)
+
+
+class PlacedMixer(AppMixer, Protocol):
+    """An `AppMixer` that tells which rules decide a request."""
+
+    @property
+    def policies(self) -> Policies: ...
+
+
+@dataclass(slots=True)
+class BlockingCounts:
+    """What happened in callers' threads."""
+
+    hits: int = 0
+    misses: int = 0
+    reports_dropped: int = 0
+    """The queue to the loop was full."""
+
+
+@dataclass(slots=True)
+class _Life:
+    """The thread of one process, and what belongs to it."""
+
+    mixer: PlacedMixer
+    loop: asyncio.AbstractEventLoop
+    thread: threading.Thread
+    reports: deque[Bag] = field(default_factory=deque)
+    is_waking: bool = False
+    """Whether the loop has been told of the reports."""
+
+
+class BlockingMixer:
+    """Implements `BlockingAppMixer`. For any number of threads; starts by itself."""
+
+    def __init__(
+        self,
+        make: Callable[[], PlacedMixer],
+        *,
+        cache: CacheSettings | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """`make` gives the Mixer that the thread runs; called once per process.
+
+        `cache`: the memory in front of it, which callers' threads share; None: a client's usual one.
+        """
+        self._make = make
+        self._clock = clock or SystemClock()
+        self._settings = cache or client_cache_settings()
+        self._after_fork()
+        # The object must not live as long as the process only because somebody may fork.
+        forget = weakref.WeakMethod(self._after_fork)
+        os.register_at_fork(after_in_child=lambda: (again := forget()) is not None and again())
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self._life: _Life | None = None
+        self._answers = Answers(self._settings, random=Random())  # noqa: S311 - spreads expiry
+        self.counts = BlockingCounts()
+
+    # ------------------------------------------------------------ asking
+
+    def check(self, request: CheckRequest) -> CheckOutcome:
+        """The verdict. Raises what the Mixer's own check raises, `UnavailableError` after `close`."""
+        life = self._life or self._started()
+        place, stamp = life.mixer.policies.place_of(request.bag)
+        if stamp is None:
+            return self._in_loop(life, life.mixer.port.check(request))
+        known = self._known(request, place, stamp)
+        if isinstance(known, Question):
+            outcome = self._in_loop(
+                life, life.mixer.port.check(replace(request, keeps_answer=True))
+            )
+            self._learn(life, request, outcome, known)
+            return outcome
+        if not request.quotas or not known.status.is_ok:
+            return known
+        return replace(known, quotas=self._granted(life, request))
+
+    def report(self, bag: Bag) -> None:
+        """Take note of a finished request; never waits. `bag` must not change any more."""
+        life = self._life or self._started()
+        if len(life.reports) >= _MOST_REPORTS:
+            self.counts.reports_dropped += 1
+            return
+        life.reports.append(bag)
+        if not life.is_waking:
+            life.is_waking = True
+            life.loop.call_soon_threadsafe(_hand_over, life)
+
+    def close(self) -> None:
+        """Send what is to be reported, and end the thread; twice is safe."""
+        with self._lock:
+            life, self._life = self._life, None
+        if life is None:
+            return
+        try:
+            _submit(life, life.mixer.aclose()).result(_CLOSE_S)
+        except TimeoutError:
+            _log.warning("mixer_not_closed_in_time", seconds=_CLOSE_S)
+        life.loop.call_soon_threadsafe(life.loop.stop)
+        life.thread.join(_CLOSE_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------ inside
+
+    def _known(
+        self, request: CheckRequest, place: Hashable, stamp: object
+    ) -> CheckOutcome | Question:
+        """What is remembered; else, or if it ends soon, the question."""
+        with self._lock:
+            now_s = self._clock.monotonic_s()
+            answers = self._answers
+            found = answers.find(request.bag, place, stamp, now_s=now_s)
+            if isinstance(found, int):
+                if not answers.is_ending(found, now_s=now_s):
+                    self.counts.hits += 1
+                    return answers.take(found, now_s=now_s, keeps=False)
+                found = answers.question(place, stamp, now_s=now_s)
+            self.counts.misses += 1
+            return found
+
+    def _learn(
+        self, life: _Life, request: CheckRequest, outcome: CheckOutcome, question: Question
+    ) -> None:
+        if outcome.provenance in _PASSING:
+            return
+        if life.mixer.policies.place_of(request.bag)[1] is not question.stamp:
+            return  # the rules changed meanwhile: nobody knows which ones answered
+        with self._lock:
+            keys = self._answers.keys_of(request.bag, question.place)
+            self._answers.learn(
+                request.bag,
+                outcome,
+                replace(question, keys=keys),
+                now_s=self._clock.monotonic_s(),
+            )
+
+    def _granted(self, life: _Life, request: CheckRequest) -> Mapping[str, QuotaOutcome]:
+        async def grant() -> Mapping[str, QuotaOutcome]:
+            port = life.mixer.port
+            granted = port.grant_now(request)
+            return await port.grant(request) if granted is None else granted
+
+        return self._in_loop(life, grant())
+
+    def _in_loop(self, life: _Life, work: Coroutine[object, None, T]) -> T:
+        try:
+            return _submit(life, work).result()
+        except CancelledError as error:
+            message = "the Mixer was closed while it was asked"
+            raise UnavailableError(message) from error
+
+    def _started(self) -> _Life:
+        with self._lock:
+            if self._life is None:
+                self._life = _begun(self._make())
+            return self._life
+
+
+class BlockingMixerClient(BlockingMixer):
+    """`MixerClient` for programs without an event loop."""
+
+    def __init__(self, address: str, settings: ClientSettings | None = None) -> None:
+        """As of `MixerClient`; raises ValueError for an address that is none."""
+        MixerClient(address, settings)  # for its faults, now and not in a thread
+        super().__init__(lambda: MixerClient(address, settings))
+
+    def check_attributes(
+        self, attributes: Attributes, *, quotas: Mapping[str, int] | None = None
+    ) -> CheckOutcome:
+        """As `MixerClient.check`."""
+        asked = {name: QuotaArgs(amount) for name, amount in (quotas or {}).items()}
+        return self.check(CheckRequest(bag=plain_bag(attributes), quotas=asked))
+
+
+def _begun(mixer: PlacedMixer) -> _Life:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=_run, args=(loop,), name="remixer", daemon=True)
+    life = _Life(mixer, loop, thread)
+    thread.start()
+    _submit(life, mixer.start()).result(_START_S)
+    return life
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    finally:
+        loop.close()
+
+
+def _submit(life: _Life, work: Coroutine[object, None, T]) -> "Future[T]":
+    return asyncio.run_coroutine_threadsafe(work, life.loop)
+
+
+def _hand_over(life: _Life) -> None:
+    """Runs in the loop."""
+    life.is_waking = False
+    bags = []
+    while life.reports:
+        bags.append(life.reports.popleft())
+    if bags:
+        life.mixer.port.report(bags)

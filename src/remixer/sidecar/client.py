@@ -1,0 +1,193 @@
+"""A client of Mixer for asyncio programs: answers next to the program, reports in batches."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+from types import TracebackType
+from typing import Self, TypeAlias
+
+from remixer.attributes.bag import plain_bag
+from remixer.attributes.values import Value
+from remixer.foundation.clock import Clock, SystemClock
+from remixer.foundation.deadline import Deadline
+from remixer.foundation.errors import InternalError
+from remixer.mixer.outcome import CheckOutcome
+from remixer.mixer.port import Mixer
+from remixer.mixer.request import CheckRequest, QuotaArgs
+from remixer.sidecar.settings import ClientSettings
+from remixer.sidecar.stack import ClientStack, open_stack
+from remixer.tiers.background import BackgroundWork
+from remixer.tiers.cached import Policies
+from remixer.transport.remote_spec import ConnectionSpec, connection_faults
+
+Attributes: TypeAlias = Mapping[str, Value | Mapping[str, str]]
+"""Typed values by name; `remixer.attributes.values` has the types that Python lacks."""
+
+
+@dataclass(slots=True)
+class _Life:
+    """A client that runs."""
+
+    stack: ClientStack
+    runner: asyncio.Task[None]
+    loop: asyncio.AbstractEventLoop
+    pid: int
+
+
+class MixerClient:
+    """Asks a Mixer, or several that do the same; implements `AppMixer`.
+
+    Made anywhere, also before a fork or outside of a loop; `start` binds it to the running loop.
+    Use it as an async context manager, or start and close it.
+    """
+
+    def __init__(
+        self, address: str, settings: ClientSettings | None = None, *, clock: Clock | None = None
+    ) -> None:
+        """`address`: `HOST:PORT` or `unix:PATH`, or several with commas between them.
+
+        Raises ValueError for one that is none of these.
+        """
+        self._settings = settings or ClientSettings()
+        self._address = address
+        self._clock = clock or SystemClock()
+        spec = ConnectionSpec(address, authentication=self._settings.authentication)
+        if faults := connection_faults(spec):
+            raise ValueError("; ".join(f"{each.path} {each.message}" for each in faults))
+        self._life: _Life | None = None
+        self._starting = asyncio.Lock()
+
+    # ------------------------------------------------------------ life
+
+    async def start(self) -> None:
+        async with self._starting:
+            if not self._is_alive():
+                self._life = await self._begun()
+
+    async def aclose(self) -> None:
+        life, self._life = self._life, None
+        if life is None or life.pid != os.getpid() or life.loop.is_closed():
+            return
+        await life.stack.reports.aclose(self._settings.close_s)
+        await life.stack.channel.aclose()
+        life.runner.cancel()
+        await asyncio.wait({life.runner})
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    # ------------------------------------------------------------ asking
+
+    @property
+    def port(self) -> Mixer:
+        return self.stack.mixer
+
+    @property
+    def policies(self) -> Policies:
+        return self.stack.policies
+
+    @property
+    def stack(self) -> ClientStack:
+        """The tiers. Raises `InternalError` before `start` and after `aclose`."""
+        if self._life is None:
+            message = "a MixerClient is started before it is asked: `async with client:`"
+            raise InternalError(message)
+        return self._life.stack
+
+    async def check(
+        self,
+        attributes: Attributes,
+        *,
+        quotas: Mapping[str, int] | None = None,
+        timeout_s: float | None = None,
+    ) -> CheckOutcome:
+        """The verdict on a request, and the grants of `quotas`: name to amount, all or nothing.
+
+        Raises nothing for a Mixer that is away: `ClientSettings.failure` says what is answered.
+        """
+        request = CheckRequest(
+            bag=plain_bag(attributes),
+            quotas={name: QuotaArgs(amount) for name, amount in (quotas or {}).items()},
+            deadline=self._deadline(timeout_s),
+        )
+        port = self.port
+        return port.check_now(request) or await port.check(request)
+
+    async def quota(
+        self,
+        name: str,
+        attributes: Attributes,
+        *,
+        amount: int = 1,
+        best_effort: bool = False,
+        timeout_s: float | None = None,
+    ) -> int:
+        """How much of `amount` is granted, from tokens fetched ahead if there are some."""
+        request = CheckRequest(
+            bag=plain_bag(attributes),
+            quotas={name: QuotaArgs(amount, best_effort)},
+            deadline=self._deadline(timeout_s),
+        )
+        port = self.port
+        granted = port.grant_now(request)
+        if granted is None:
+            granted = await port.grant(request)
+        return granted[name].granted if name in granted else amount
+
+    def report(self, *records: Attributes) -> None:
+        """Take note of finished requests; sent later, with others. Never waits."""
+        self.port.report([plain_bag(each) for each in records])
+
+    def statistics(self) -> dict[str, int]:
+        """Counters since `start`; most names are those of Mixer's client."""
+        return self.stack.statistics()
+
+    # ------------------------------------------------------------ inside
+
+    def _is_alive(self) -> bool:
+        life = self._life
+        return (
+            life is not None
+            and life.pid == os.getpid()
+            and life.loop is asyncio.get_running_loop()
+            and not life.runner.done()
+        )
+
+    async def _begun(self) -> _Life:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[ClientStack] = loop.create_future()
+        # Not a TaskGroup: this task is one, and ends with `aclose`.
+        runner = asyncio.create_task(self._run(ready), name="mixer client")  # noqa: TID251
+        either: set[asyncio.Future[ClientStack] | asyncio.Future[None]] = {ready, runner}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            await runner  # raises what went wrong
+        return _Life(ready.result(), runner, loop, os.getpid())
+
+    async def _run(self, ready: "asyncio.Future[ClientStack]") -> None:
+        async with asyncio.TaskGroup() as group:
+            background = BackgroundWork()
+            background.run_in(group)
+            stack = await open_stack(
+                self._address,
+                self._settings,
+                clock=self._clock,
+                random=Random(),  # noqa: S311 - spreads retries and expiry, guards nothing
+                background=background,
+            )
+            group.create_task(stack.reports.run(), name="mixer client's reports")
+            ready.set_result(stack)
+
+    def _deadline(self, timeout_s: float | None) -> Deadline | None:
+        return None if timeout_s is None else Deadline(self._clock.monotonic_s() + timeout_s)

@@ -1,0 +1,142 @@
+"""The stack of a client, from the failure policy down to the connection."""
+
+from collections.abc import Hashable
+from dataclasses import asdict
+from random import Random
+from typing import Final
+from uuid import uuid4
+
+from remixer.attributes.bag import Bag, PlainBag
+from remixer.attributes.http_bag import FORWARDED_HEADER
+from remixer.foundation.clock import Clock
+from remixer.mixer.port import Mixer
+from remixer.sidecar.settings import ClientSettings
+from remixer.tiers.background import BackgroundWork
+from remixer.tiers.cached import CachedMixer
+from remixer.tiers.network_failure import NetworkFailureMixer
+from remixer.tiers.quota_cache import QuotaCachedMixer
+from remixer.tiers.remote import RemoteMixer
+from remixer.tiers.report_pipeline import ReportPipeline
+from remixer.transport.remote_channel import (
+    ChannelLimits,
+    GrpcRemoteChannel,
+    open_remote_channel,
+)
+from remixer.transport.remote_spec import ConnectionSpec
+from remixer.transport.remote_subchannel import WireLimits
+from remixer.wire.client_codec import REPORT_PATH
+from remixer.wire.forwarded import encode_forwarded
+
+_AUTHORITY: Final = "mixer"  # Mixer's client says so, whatever the address
+_SERVICE: Final = "istio.mixer.v1.Mixer"
+_KEEPALIVE_S: Final = 310.0
+
+
+class _OnePlace:
+    """All requests are decided by the same rules, as far as a client can tell.
+
+    What chooses the rules, a namespace attribute, is among the references of every answer.
+    """
+
+    def __init__(self) -> None:
+        self._stamp = object()
+
+    def place_of(self, bag: Bag) -> tuple[Hashable, object]:  # noqa: ARG002 - the port's
+        return "", self._stamp
+
+
+class ClientStack:
+    """One client's worth of tiers. Made inside the loop that uses it."""
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        *,
+        channel: GrpcRemoteChannel,
+        background: BackgroundWork,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self.settings = settings
+        self.policies = _OnePlace()
+        self.channel = channel
+        self.reports = ReportPipeline(
+            send=self._send, settings=settings.reports, clock=clock, random=random
+        )
+        self.remote = RemoteMixer(
+            channel,
+            reports=self.reports,
+            settings=settings.remote,
+            clock=clock,
+            random=random,
+            new_base=lambda: str(uuid4()),
+        )
+        self.quotas = QuotaCachedMixer(
+            self.remote, settings=settings.quotas, clock=clock, background=background
+        )
+        self.cached: CachedMixer | None = None
+        if settings.cache is not None:
+            self.cached = CachedMixer(
+                self.quotas,
+                settings=settings.cache,
+                policies=self.policies,
+                clock=clock,
+                random=random,
+                background=background,
+            )
+        self.failure = NetworkFailureMixer(
+            self.cached or self.quotas, policy=settings.failure, clock=clock
+        )
+
+    @property
+    def mixer(self) -> Mixer:
+        """The outermost tier."""
+        return self.failure
+
+    def statistics(self) -> dict[str, int]:
+        """What became of checks, quotas and reports. Most names are those of Mixer's client."""
+        found = {f"total_{name}": number for name, number in asdict(self.remote.counts).items()}
+        if self.cached is not None:
+            cache = self.cached.counts
+            found["total_check_calls"] = cache.hits + cache.misses
+            found["total_check_cache_hits"] = cache.hits
+            found["total_check_cache_misses"] = cache.misses
+            found["total_check_cache_hit_accepts"] = cache.hits - cache.hit_denials
+            found["total_check_cache_hit_denies"] = cache.hit_denials
+            found["total_check_renewals"] = cache.renewals
+            found["total_check_stale_answers"] = cache.stale
+        found["total_check_failed_open"] = self.failure.counts.opened
+        found["total_check_failed_closed"] = self.failure.counts.closed
+        return found
+
+    async def _send(self, payload: bytes) -> None:
+        await self.channel.unary(
+            REPORT_PATH,
+            payload,
+            timeout_s=self.settings.remote.timeout_s,
+            is_safe_to_retry=False,
+        )
+
+
+async def open_stack(
+    address: str,
+    settings: ClientSettings,
+    *,
+    clock: Clock,
+    random: Random,
+    background: BackgroundWork,
+) -> ClientStack:
+    """Connects in the background; a Mixer that is away is no failure.
+
+    `background` runs until the channel is closed. Raises `RemoteSetupError` for an address that is none.
+    """
+    own = PlainBag({"source.uid": settings.source_uid} if settings.source_uid else {})
+    spec = ConnectionSpec(
+        address,
+        authentication=settings.authentication,
+        authority=_AUTHORITY,
+        metadata=((FORWARDED_HEADER, encode_forwarded(own)),) if own else (),
+    )
+    limits = ChannelLimits(wire=WireLimits(health_service=_SERVICE, keepalive_s=_KEEPALIVE_S))
+    channel = await open_remote_channel(spec, clock=clock, tasks=background, limits=limits)
+    return ClientStack(settings, channel=channel, background=background, clock=clock, random=random)
