@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Generic, TypeVar
 
+from remixer.foundation.backoff import Backoff
 from remixer.foundation.clock import Clock
 from remixer.foundation.errors import RemixerError
 from remixer.foundation.event_limit import EventLimit
@@ -23,9 +24,7 @@ from remixer.foundation.log import event_log
 T = TypeVar("T")
 
 _FLUSH_TIMEOUT_S: Final = 1.0  # below what a handler's close may take
-_FIRST_PAUSE_S: Final = 0.5
-_LONGEST_PAUSE_S: Final = 30.0  # also for what a peer asks for
-_MOST_DOUBLINGS: Final = 10
+_BACKOFF: Final = Backoff(first_s=0.5, longest_s=30.0)  # the bound also for what a peer asks for
 _LOG_INTERVAL_S: Final = 10.0
 
 _log: Final = event_log(__name__)
@@ -215,9 +214,9 @@ class Outbox(Generic[T]):
             self._due.set()
 
     async def _pause(self, attempt: int, error: SendError) -> None:
-        doubled_s = _FIRST_PAUSE_S * 2 ** min(attempt - 1, _MOST_DOUBLINGS)
-        pause_s = min(doubled_s, _LONGEST_PAUSE_S) * self._random.uniform(0.5, 1.0)
-        pause_s = max(pause_s, min(error.after_s, _LONGEST_PAUSE_S))
+        pause_s = max(
+            _BACKOFF.pause_s(attempt, self._random), min(error.after_s, _BACKOFF.longest_s)
+        )
         held_back = self._log_limit.pass_now("again", now_s=self._clock.monotonic_s())
         if held_back is not None:
             _log.warning(

@@ -5,10 +5,12 @@ U+FFFD: the original passes such bytes through, and refusing the message would l
 fails open skip its policy.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
+from remixer.wire.field_bytes import LENGTH_DELIMITED, tag, varint
 from remixer.wire.global_words import GLOBAL_WORDS
+from remixer.wire.text import encodable
 
 GLOBAL_INDICES: Final[dict[str, int]] = {word: index for index, word in enumerate(GLOBAL_WORDS)}
 GLOBAL_WORD_COUNT: Final = len(GLOBAL_WORDS)
@@ -113,3 +115,44 @@ class WordList:
     def words(self) -> list[bytes]:
         """The message list so far, in slot order."""
         return [word.encode("utf-8", "replace") for word in self._indices]
+
+
+def index_bytes(index: int) -> bytes:
+    """An index as it stands on the wire: a zig-zag varint."""
+    return varint(index << 1 if index >= 0 else ~(index << 1))
+
+
+def global_index_bytes(count: int) -> dict[str, bytes]:
+    """The first `count` global words, each with its index on the wire."""
+    return {word: index_bytes(index) for word, index in GLOBAL_INDICES.items() if index < count}
+
+
+class WordBytes(dict[str, bytes]):
+    """As `WordList`, for messages that are written as bytes: words to indices on the wire.
+
+    A word that nobody asked for before joins the message list. `known`: see `global_index_bytes`;
+    `field`: of the message, in which its list stands.
+    """
+
+    __slots__ = ("_tag", "fields", "size_bytes")
+
+    def __init__(self, known: Mapping[str, bytes], *, field: int) -> None:
+        super().__init__(known)
+        self._tag = tag(field, LENGTH_DELIMITED)
+        self.fields: list[bytes] = []
+        """The message list so far: one field per word, in slot order."""
+        self.size_bytes = 0
+        """Of all `fields`."""
+
+    def __missing__(self, word: str) -> bytes:
+        try:
+            encoded = word.encode()
+        except UnicodeEncodeError:
+            # It may come out as a word that is there already; no list has a word twice.
+            index = self[word] = self[encodable(word)]
+            return index
+        index = self[word] = varint(2 * len(self.fields) + 1)  # zig-zag of -slot-1
+        framed = self._tag + varint(len(encoded)) + encoded
+        self.fields.append(framed)
+        self.size_bytes += len(framed)
+        return index

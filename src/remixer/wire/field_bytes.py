@@ -4,6 +4,7 @@ Source: protobuf's encoding of messages.
 """
 
 from collections.abc import Iterator
+from struct import Struct
 from typing import Final, NamedTuple
 
 from remixer.foundation.errors import InvalidRequestError
@@ -17,6 +18,13 @@ _FIXED32: Final = 5
 
 _MORE: Final = 0x80
 _LOW_BITS: Final = 0x7F
+_LAST_BYTES: Final = tuple(bytes((bits,)) for bits in range(_MORE))
+_EARLIER_BYTES: Final = tuple(bytes((bits | _MORE,)) for bits in range(_MORE))
+_TWO_BYTES: Final = 1 << 14
+"""The first number that two bytes cannot hold; as with four and five."""
+_FOUR_BYTES: Final = 1 << 28
+_FIVE_BYTES: Final = 1 << 35
+_five_bytes: Final = Struct("5B").pack
 _LONGEST_VARINT_BITS: Final = 70
 _UINT64: Final = (1 << 64) - 1
 _INT64_SIGN: Final = 1 << 63
@@ -40,15 +48,24 @@ class WireField(NamedTuple):
 
 def varint(number: int) -> bytes:
     """An int64 or uint64 as protobuf writes it."""
+    if 0 <= number < _MORE:
+        return _LAST_BYTES[number]
+    if 0 < number < _TWO_BYTES:
+        return _EARLIER_BYTES[number & _LOW_BITS] + _LAST_BYTES[number >> 7]
+    if _FOUR_BYTES <= number < _FIVE_BYTES:  # the seconds of an instant, most nanoseconds
+        return _five_bytes(
+            number & _LOW_BITS | _MORE,
+            number >> 7 & _LOW_BITS | _MORE,
+            number >> 14 & _LOW_BITS | _MORE,
+            number >> 21 & _LOW_BITS | _MORE,
+            number >> 28,
+        )
     number &= _UINT64
-    if number < _MORE:
-        return bytes((number,))
-    found = bytearray()
+    found = b""
     while number >= _MORE:
-        found.append(number & _LOW_BITS | _MORE)
+        found += _EARLIER_BYTES[number & _LOW_BITS]
         number >>= 7
-    found.append(number)
-    return bytes(found)
+    return found + _LAST_BYTES[number]
 
 
 def tag(number: int, wire_type: int) -> bytes:
