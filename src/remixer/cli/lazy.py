@@ -52,6 +52,12 @@ COMMANDS: Final[Mapping[str, LateImport]] = MappingProxyType(
             "Answer proxies' checks, quotas and reports.",
             takes_unknown_flags=True,
         ),
+        "sidecar": LateImport(
+            "remixer.cli.commands.sidecar",
+            "sidecar",
+            "Answer the Envoy beside it from memory.",
+            takes_unknown_flags=True,
+        ),
         "check": LateImport(
             "remixer.cli.commands.check",
             "check",

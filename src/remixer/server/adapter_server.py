@@ -34,9 +34,9 @@ from remixer.observability.metrics import RuntimeMetrics
 from remixer.runtime.guard import Guard
 from remixer.runtime.handlers import HandlerBuilder
 from remixer.sdk.adapter import AnyAdapterInfo
-from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, stop_on_signals
+from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running, stop_on_signals
 from remixer.server.scrape import CONTENT_TYPE, ScrapePage
-from remixer.server.serving import running, servers_on
+from remixer.server.serving import servers_on
 from remixer.server.settings import Transport
 from remixer.server.task_home import TaskHome
 from remixer.templates.registry import load_templates

@@ -261,3 +261,28 @@ def stop_on_signals(lifecycle: Lifecycle) -> Iterator[None]:
     finally:
         for each in watched:
             loop.remove_signal_handler(each)
+
+
+@asynccontextmanager
+async def running(
+    lifecycle: Lifecycle, *, started: asyncio.Event, name: str
+) -> AsyncIterator[None]:
+    """Run during the block; drain and stop at its end. Raises what made the start fail.
+
+    `started` is set once there is something to call.
+    """
+    # Not a TaskGroup: it would wrap whatever the block raises. Both tasks end in `finally`.
+    task = asyncio.create_task(lifecycle.run(), name=name)  # noqa: TID251
+    waiting = asyncio.create_task(started.wait(), name=f"{name} started")  # noqa: TID251
+    try:
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+            message = f"the {name} stopped before it served"
+            raise InternalError(message)
+        yield
+    finally:
+        waiting.cancel()
+        lifecycle.request_stop()
+        await asyncio.wait({task, waiting})
+    await task

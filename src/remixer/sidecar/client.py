@@ -70,8 +70,7 @@ class MixerClient:
         life, self._life = self._life, None
         if life is None or life.pid != os.getpid() or life.loop.is_closed():
             return
-        await life.stack.reports.aclose(self._settings.close_s)
-        await life.stack.channel.aclose()
+        await life.stack.aclose(self._settings.close_s)
         life.runner.cancel()
         await asyncio.wait({life.runner})
 

@@ -22,6 +22,7 @@ from remixer.transport.remote_channel import (
     GrpcRemoteChannel,
     open_remote_channel,
 )
+from remixer.transport.remote_metrics import ChannelMetrics
 from remixer.transport.remote_spec import ConnectionSpec
 from remixer.transport.remote_subchannel import WireLimits
 from remixer.wire.client_codec import REPORT_PATH
@@ -109,6 +110,11 @@ class ClientStack:
         found["total_check_failed_closed"] = self.failure.counts.closed
         return found
 
+    async def aclose(self, grace_s: float) -> None:
+        """Send what is to be reported, for so many seconds, and call nobody any more; twice is safe."""
+        await self.reports.aclose(grace_s)
+        await self.channel.aclose()
+
     async def _send(self, payload: bytes) -> None:
         await self.channel.unary(
             REPORT_PATH,
@@ -125,10 +131,11 @@ async def open_stack(
     clock: Clock,
     random: Random,
     background: BackgroundWork,
+    metrics: ChannelMetrics | None = None,
 ) -> ClientStack:
     """Connects in the background; a Mixer that is away is no failure.
 
-    `background` runs until the channel is closed. Raises `RemoteSetupError` for an address that is none.
+    `background` runs until the channel is closed. Raises `RemoteSetupError` for a bad address.
     """
     own = PlainBag({"source.uid": settings.source_uid} if settings.source_uid else {})
     spec = ConnectionSpec(
@@ -138,5 +145,7 @@ async def open_stack(
         metadata=((FORWARDED_HEADER, encode_forwarded(own)),) if own else (),
     )
     limits = ChannelLimits(wire=WireLimits(health_service=_SERVICE, keepalive_s=_KEEPALIVE_S))
-    channel = await open_remote_channel(spec, clock=clock, tasks=background, limits=limits)
+    channel = await open_remote_channel(
+        spec, clock=clock, tasks=background, limits=limits, metrics=metrics
+    )
     return ClientStack(settings, channel=channel, background=background, clock=clock, random=random)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from remixer.server.main import NOT_STARTED, STOPPED, serve
+from remixer.server.main import serve
+from remixer.server.process import NOT_STARTED, STOPPED
 from remixer.server.settings import LogLevel, Settings
 
 

@@ -1,25 +1,16 @@
 """`remixer serve`: run the server. Every flag is a row of the settings' table."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import typer
 
-from remixer.cli.console import show_error
-from remixer.cli.exits import ExitCode
-from remixer.cli.flags import Flag, with_flags
-from remixer.cli.problem_line import problem_line
+from remixer.cli.flags import with_flags
+from remixer.cli.setting_flags import complain, flags_of, settings_arguments
 from remixer.server.mixer_flags import translated
-from remixer.server.setting_table import SettingRow, SettingsError
+from remixer.server.setting_table import SettingsError
 from remixer.server.settings import settings_of_process, settings_table
 
-_FILE: Final = Flag(
-    name="settings",
-    spellings=("--settings",),
-    type=list[str] | None,
-    metavar="FILE",
-    help="Settings as a YAML file, one `key: value` a line.",
-)
+_FLAGS: Final = flags_of(settings_table())
 
 
 def _serve(context: typer.Context, given: tuple[str, ...]) -> int:
@@ -41,35 +32,10 @@ def _serve(context: typer.Context, given: tuple[str, ...]) -> int:
     try:
         settings = settings_of_process(arguments)
     except SettingsError as error:
-        for problem in error.problems:
-            show_error(problem_line(problem))
-        return ExitCode.USAGE
+        return complain(error)
     from remixer.server.main import serve as run_server
 
     return run_server(settings, notes=translated(arguments).notes)
 
 
-def _flag(row: SettingRow) -> Flag:
-    default = f" Default: {row.default}." if row.default else ""
-    return Flag(
-        name=row.key,
-        spellings=(row.flag,),
-        type=list[str] | None,
-        metavar=row.placeholder,
-        help=f"{row.about}{default}",
-    )
-
-
-def _as_arguments(given: Mapping[str, object]) -> tuple[str, ...]:
-    """Flags as they were written; the settings read and judge them all, from every source."""
-    spelling = {flag.name: flag.spellings[0] for flag in _FLAGS}
-    return tuple(
-        f"{spelling[name]}={text}"
-        for name, texts in given.items()
-        if isinstance(texts, list)
-        for text in texts
-    )
-
-
-_FLAGS: Final = (_FILE, *(_flag(row) for row in settings_table()))
-serve: Final = with_flags(_FLAGS, _serve, into="given", make=_as_arguments)
+serve: Final = with_flags(_FLAGS, _serve, into="given", make=settings_arguments(_FLAGS))

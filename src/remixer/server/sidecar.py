@@ -1,0 +1,196 @@
+"""Builds every object of a sidecar process: frontends over a client's stack of tiers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Final
+
+from remixer.attributes.vocabulary import Vocabulary
+from remixer.drivers.http_server import AiohttpServer, HttpListener
+from remixer.foundation.clock import Clock, SystemClock
+from remixer.foundation.log import event_log
+from remixer.frontends.envoy.access_log import access_log_methods
+from remixer.frontends.envoy.ext_authz import ext_authz_methods
+from remixer.frontends.grpc_health import HealthBoard, health_methods
+from remixer.frontends.mixer_v1 import mixer_v1_methods
+from remixer.mixer.port import Mixer
+from remixer.observability.client_metrics import ClientMetrics
+from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running
+from remixer.server.monitoring import monitoring_routes
+from remixer.server.sidecar_settings import SidecarSettings
+from remixer.server.standard_attributes import standard_vocabulary
+from remixer.server.task_home import TaskHome
+from remixer.sidecar.client_config.attribute_layers import local_node
+from remixer.sidecar.client_config.loading import load_client_config
+from remixer.sidecar.client_config.services import ClientConfig
+from remixer.sidecar.configured import ConfiguredMixer
+from remixer.sidecar.stack import ClientStack, open_stack
+from remixer.tiers.background import BackgroundWork
+from remixer.transport.observed import observed
+from remixer.transport.own_server import own_servers
+from remixer.transport.peer_trust import PeerTrust
+from remixer.transport.port import GrpcServer, Method
+from remixer.wire.forwarded_reader import ForwardedReader
+
+_log: Final = event_log(__name__)
+
+
+class SidecarServer:
+    """One sidecar's worth of objects. Runs once: `run`, or `serving` around a block."""
+
+    def __init__(
+        self,
+        settings: SidecarSettings,
+        *,
+        clock: Clock | None = None,
+        on_started: Callable[[], None] | None = None,
+    ) -> None:
+        """Raises `StartupError` for a client configuration that cannot be used."""
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._on_started = on_started
+        self._config = _config_of(settings)
+        self._vocabulary = standard_vocabulary()
+        self._home = TaskHome()
+        self._stack: ClientStack | None = None
+        self._server: GrpcServer | None = None
+        self._board = HealthBoard(())
+        self._started = asyncio.Event()
+        self.metrics = ClientMetrics()
+        self.readiness = Readiness()
+        self.addresses: tuple[str, ...] = ()
+        """Where gRPC is served; known once started."""
+        self.monitoring_address = ""
+        """Likewise, empty for nowhere."""
+        self._lifecycle = Lifecycle(
+            services=tuple(self._services()),
+            readiness=self.readiness,
+            grace_s=settings.drain_grace_s,
+            notice_s=settings.drain_notice_s,
+        )
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        return self._lifecycle
+
+    @property
+    def stack(self) -> ClientStack:
+        """The tiers, once started."""
+        assert self._stack is not None  # noqa: S101 - who asks earlier is wrong
+        return self._stack
+
+    async def run(self) -> None:
+        """Serve until asked to stop; raises what made the start fail."""
+        await self._lifecycle.run()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator["SidecarServer"]:
+        """Serve during the block; drain and stop at its end. Raises what made the start fail."""
+        async with running(self._lifecycle, started=self._started, name="sidecar"):
+            yield self
+
+    def _services(self) -> Iterator[Service]:
+        yield Part("tasks", on_run=self._home.run)
+        yield Part(
+            "client",
+            on_start=self._open_client,
+            on_drain=self._send_reports,
+            on_close=self._close_client,
+        )
+        yield Part("grpc", on_start=self._serve, on_drain=self._drain, on_close=self._cut)
+        # Last, because proxies wait for the one before, and nobody for this.
+        if self._settings.monitoring_address:
+            yield self._monitoring_part(self._settings.monitoring_address)
+
+    # ------------------------------------------------------------ the client
+
+    async def _open_client(self) -> None:
+        settings = self._settings
+        group = await self._home.group()
+        background = BackgroundWork()
+        background.run_in(group)
+        self._stack = await open_stack(
+            settings.mixer,
+            settings.client(),
+            clock=self._clock,
+            random=Random(),  # noqa: S311 - spreads retries and expiry, guards nothing
+            background=background,
+            metrics=self.metrics.channels,
+        )
+        group.create_task(self._stack.reports.run(), name="reports")
+        self.metrics.watch_client(self._stack.statistics)
+        if self._stack.cached is not None:
+            self.metrics.watch_cache(self._stack.cached)
+
+    async def _send_reports(self, grace_s: float) -> None:
+        await self.stack.reports.aclose(grace_s)
+
+    async def _close_client(self) -> None:
+        if self._stack is not None:
+            await self._stack.aclose(0.0)
+
+    def _mixer(self) -> Mixer:
+        mixer = self.stack.mixer
+        return mixer if self._config is None else ConfiguredMixer(mixer, config=self._config)
+
+    # ------------------------------------------------------------ serving
+
+    async def _serve(self) -> None:
+        methods = self._methods(self._mixer())
+        self._board = HealthBoard({each.path.strip("/").rpartition("/")[0] for each in methods})
+        methods = (*methods, *health_methods(self._board))
+        self._server = own_servers(clock=self._clock, observer=self.metrics)(
+            methods=observed(methods, observer=self.metrics, clock=self._clock),
+            listeners=self._settings.listeners(),
+            limits=self._settings.limits(),
+        )
+        self.addresses = await self._server.start()
+        _log.info("listening", grpc=list(self.addresses), mixer=self._settings.mixer)
+        self._board.announce(is_serving=True)
+        self._started.set()
+        if self._on_started is not None:
+            self._on_started()
+
+    def _methods(self, mixer: Mixer) -> tuple[Method, ...]:
+        ignores = self._config is not None and self._config.http.ignore_forwarded_attributes
+        trusted = () if ignores else self._settings.trust_forwarded_attributes_from
+        reader = ForwardedReader(trust=PeerTrust.of(trusted), observer=self.metrics)
+        return (
+            *mixer_v1_methods(mixer, self._clock),
+            *ext_authz_methods(mixer, vocabulary=self._standard, forwarded=reader),
+            *access_log_methods(mixer, vocabulary=self._standard),
+        )
+
+    def _standard(self) -> Vocabulary:
+        return self._vocabulary
+
+    async def _drain(self, grace_s: float) -> None:
+        self._board.close()
+        if self._server is not None:
+            await self._server.drain(grace_s=grace_s)
+
+    async def _cut(self) -> None:
+        await self._drain(0.0)
+
+    def _monitoring_part(self, address: str) -> Part:
+        server = AiohttpServer(
+            listener=HttpListener(address, "--monitoring-address"),
+            routes=monitoring_routes(readiness=self.readiness, metrics=self.metrics),
+        )
+
+        async def start() -> None:
+            self.monitoring_address = await server.start()
+
+        return Part("monitoring", on_start=start, on_close=server.aclose)
+
+
+def _config_of(settings: SidecarSettings) -> ClientConfig | None:
+    if settings.client_config is None:
+        return None
+    uid = settings.source_uid
+    node = local_node(uid=uid, namespace=uid.rpartition(".")[2] if "." in uid else "")
+    config = load_client_config(settings.client_config, node=node)
+    for each in config.warnings:
+        _log.warning("client_config", problem=str(each))
+    return config
