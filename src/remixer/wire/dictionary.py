@@ -8,6 +8,7 @@ fails open skip its policy.
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from remixer.foundation.status import Code
 from remixer.wire.field_bytes import LENGTH_DELIMITED, tag, varint
 from remixer.wire.global_words import GLOBAL_WORDS
 from remixer.wire.text import encodable
@@ -21,8 +22,21 @@ DICTIONARY_REFUSED: Final = "Request could not be processed due to invalid"
 """How an INVALID_ARGUMENT begins that makes a client fall back. Source: the C++ client."""
 
 
+_DICTIONARY_UNKNOWN: Final = "inconsistent global dictionary versions used"
+
 _CHEAP_BYTES: Final = 256
 """A longer word is decoded once, however many attributes refer to it."""
+
+
+def refuses_dictionary(code: int, message: str) -> bool:
+    """Whether a call failed because the server knows fewer global words than it was sent.
+
+    Servers before 1.4 say so as INTERNAL, which their own client did not understand. The message
+    may have the server's name before it.
+    """
+    return (code == Code.INVALID_ARGUMENT and DICTIONARY_REFUSED in message) or (
+        code == Code.INTERNAL and _DICTIONARY_UNKNOWN in message
+    )
 
 
 class UnknownIndexError(LookupError):

@@ -14,7 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from google.protobuf.message import DecodeError
+
 from remixer.attributes.bag import Bag, PlainBag
+from remixer.foundation.errors import InvalidRequestError
 from remixer.wire._pb.istio.mixer.v1.report_pb2 import ReportRequest
 from remixer.wire.dictionary import GLOBAL_WORD_COUNT, global_index_bytes
 from remixer.wire.report import decode_report
@@ -132,11 +135,16 @@ def with_fewer_words(
 ) -> tuple[EncodedReport, ...]:
     """The records of a request for a Mixer that knows fewer words; more than one if they grow.
 
-    `payload` must be what a `ReportBatch` made. Costs about what decoding it does.
+    Costs about what decoding does. Raises `PolicyError` for what is no report.
     """
+    try:
+        message = ReportRequest.FromString(payload)
+    except DecodeError as error:
+        text = f"ReportRequest of {len(payload)} bytes is no protobuf message: {error}"
+        raise InvalidRequestError(text) from error
     batch = ReportBatch(global_word_count=global_word_count, limits=limits)
     finished: list[EncodedReport] = []
-    for bag in decode_report(ReportRequest.FromString(payload)).bags:
+    for bag in decode_report(message).bags:
         finished += batch.add(bag)
     return (*finished, *batch.finish())
 
