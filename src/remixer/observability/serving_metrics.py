@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from remixer import __version__
 from remixer.observability.cache_metrics import cache_metrics
 from remixer.observability.families import counters, distributions
+from remixer.observability.http_metrics import HttpMetrics
 from remixer.observability.series import Counter, Distribution, Family
 from remixer.tiers.cached import CachedMixer
 
@@ -36,6 +37,7 @@ class ServingMetrics:
         self._connections_ended = Family(Counter, width=1)
         self._calls_refused = Family(Counter, width=1)
         self._forwarded = Family(Counter, width=1)
+        self.http = HttpMetrics()
         self._caches: list[CachedMixer] = []
         self._registry = _registry(_OwnCollector(self))
 
@@ -97,6 +99,7 @@ class ServingMetrics:
             ("result",),
             ((labels, each.value) for labels, each in self._forwarded),
         )
+        yield from self.http.collect()
         for cached in self._caches:
             yield from cache_metrics(cached)
 

@@ -87,6 +87,21 @@ class Settings:
         "127.0.0.1:42422",
         about="What handlers of the prometheus adapter publish, over HTTP.",
     )
+    forward_auth_address: str | None = setting(
+        forms.OPTIONAL_ADDRESS,
+        None,
+        about="Where proxies ask by HTTP (nginx, Traefik, Caddy); empty for nowhere.",
+    )
+    forward_auth_from: tuple[str, ...] = setting(
+        forms.TRUSTED_PEERS,
+        ("127.0.0.0/8", "::1", "unix"),
+        about="Proxies that may ask there, and are believed.",
+    )
+    forward_auth_timeout_s: float = setting(
+        forms.seconds(least=0.001, most=_LONGEST_WAIT_S),
+        5.0,
+        about="Longest wait of such a proxy for a verdict.",
+    )
     transport: Transport = setting(  # noqa: RUF009 - makes a field
         forms.choice(Transport), Transport.OWN, about="The HTTP/2 stack under gRPC."
     )
@@ -276,6 +291,8 @@ def _all_addresses(settings: Settings) -> Iterable[tuple[str, str]]:
     yield from (("address", each) for each in settings.address)
     yield "monitoring_address", settings.monitoring_address
     yield "prometheus_address", settings.prometheus_address
+    if settings.forward_auth_address is not None:
+        yield "forward_auth_address", settings.forward_auth_address
 
 
 def _tls_conflicts(settings: Settings, places: Places) -> Iterator[Problem]:

@@ -1,0 +1,115 @@
+"""The questions of proxies over HTTP/1.1: `/check`, `/auth_request` and `/check/…`."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Final
+
+from remixer.attributes.http_bag import HttpBag
+from remixer.attributes.values import Timestamp
+from remixer.foundation.clock import Clock
+from remixer.foundation.deadline import Deadline
+from remixer.foundation.errors import PolicyError
+from remixer.foundation.event_limit import EventLimit
+from remixer.foundation.log import event_log
+from remixer.foundation.status import Code, Status
+from remixer.frontends.forward_auth.codec import encode_failure, encode_outcome, refused
+from remixer.frontends.forward_auth.told import (
+    AUTH_REQUEST_PATH,
+    CHECK_PATH,
+    Question,
+    question,
+    way_of_asking,
+)
+from remixer.mixer.port import Mixer
+from remixer.mixer.request import CheckRequest, MatchingQuotas
+from remixer.transport.http1.port import HttpHandler, HttpRequest, HttpResponse
+from remixer.transport.peer_trust import PeerTrust
+
+_QUOTAS: Final = MatchingQuotas()  # proxies cannot name quotas: the rules decide which apply
+_COMPLAINT_INTERVAL_S: Final = 60.0
+_LONGEST_LOGGED: Final = 200  # characters of what a proxy is told
+_UNTRUSTED: Final = refused(
+    403,
+    Status(Code.PERMISSION_DENIED, "this proxy is not trusted to tell of requests"),
+    ends_connection=True,
+)
+_NOT_FOUND: Final = refused(
+    404, Status(Code.NOT_FOUND, f"ask at {CHECK_PATH}, {AUTH_REQUEST_PATH} or {CHECK_PATH}/PATH")
+)
+_TOO_LATE: Final = refused(503, Status(Code.DEADLINE_EXCEEDED, "no verdict in time"))
+
+_log: Final = event_log(__name__)
+
+
+def forward_auth_handler(
+    mixer: Mixer, *, trust: PeerTrust, clock: Clock, budget_s: float, trust_setting: str
+) -> HttpHandler:
+    """Answers proxies from `mixer`; `trust` names those that are believed.
+
+    A question waits at most `budget_s`. `trust_setting` is what a warning tells operators to change.
+    """
+    return _ForwardAuth(
+        mixer, trust=trust, clock=clock, budget_s=budget_s, trust_setting=trust_setting
+    ).answer
+
+
+class _ForwardAuth:
+    def __init__(
+        self, mixer: Mixer, *, trust: PeerTrust, clock: Clock, budget_s: float, trust_setting: str
+    ) -> None:
+        self._mixer = mixer
+        self._trust = trust
+        self._clock = clock
+        self._budget_s = budget_s
+        self._trust_setting = trust_setting
+        self._complaints = EventLimit(interval_s=_COMPLAINT_INTERVAL_S)
+
+    def answer(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        if not self._trust.covers(request.peer):
+            step = f"name its network with {self._trust_setting}, if it is a proxy of yours"
+            self._complain("forward_auth_untrusted", request, step)
+            return _UNTRUSTED
+        asking = way_of_asking(request.target)
+        if asking is None:
+            return _NOT_FOUND
+        try:
+            received_at = Timestamp(self._clock.unix_ns())
+            asked = question(request, asking, received_at=received_at)
+        except PolicyError as error:
+            self._complain("forward_auth_not_understood", request, error.message)
+            return encode_failure(error)
+        return self._decide(asked)
+
+    def _decide(self, asked: Question) -> HttpResponse | Awaitable[HttpResponse]:
+        check = CheckRequest(
+            bag=HttpBag(asked.facts),
+            quotas=_QUOTAS,
+            deadline=Deadline(self._clock.monotonic_s() + self._budget_s),
+        )
+        try:
+            outcome = self._mixer.check_now(check)
+            if outcome is not None:
+                return encode_outcome(outcome, asked)
+        except PolicyError as error:
+            return encode_failure(error)
+        return self._decide_later(check, asked)
+
+    async def _decide_later(self, check: CheckRequest, asked: Question) -> HttpResponse:
+        try:
+            async with asyncio.timeout(self._budget_s):
+                return encode_outcome(await self._mixer.check(check), asked)
+        except TimeoutError:
+            return _TOO_LATE
+        except PolicyError as error:
+            return encode_failure(error)
+
+    def _complain(self, event: str, request: HttpRequest, reason: str) -> None:
+        """Whoever can connect, and clients through their proxy, must not fill the log."""
+        held_back = self._complaints.pass_now(event, now_s=self._clock.monotonic_s())
+        if held_back is not None:
+            _log.warning(
+                event,
+                peer=request.peer.address,
+                reason=reason[:_LONGEST_LOGGED],
+                held_back=held_back,
+            )
