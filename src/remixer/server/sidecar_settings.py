@@ -28,6 +28,7 @@ from remixer.tiers.report_pipeline import ReportSettings
 from remixer.tiers.settings import CacheSettings
 from remixer.transport.port import Listener, TransportLimits
 from remixer.transport.remote_spec import Authentication, MutualTls, Tls
+from remixer.wire.report_batch import BatchLimits
 
 _LONGEST_WAIT_S: Final = 3_600.0
 _DAY_S: Final = 86_400.0
@@ -131,17 +132,17 @@ class SidecarSettings:
     )
     report_entries: int = setting(
         forms.whole_number(least=1, most=20_000),
-        _REPORTS.max_entries,
+        _REPORTS.batch.most_records,
         about="Requests reported with one call.",
     )
-    report_delay_s: float = setting(
+    report_interval_s: float = setting(
         forms.seconds(least=0.01, most=60.0),
-        _REPORTS.max_delay_s,
+        _REPORTS.interval_s,
         about="Longest time that a finished request waits to be reported.",
     )
     report_bytes: int = setting(
         forms.whole_number(least=1 << 20, most=1 << 40),
-        _REPORTS.queue_bytes,
+        _REPORTS.backlog_bytes,
         about="Most memory for reports that no Mixer takes; the oldest go first.",
     )
     report_spill: str | None = setting(
@@ -173,6 +174,11 @@ class SidecarSettings:
         forms.TRUSTED_PEERS,
         ("127.0.0.0/8", "::1", "unix"),
         about="Proxies that may ask there, and are believed.",
+    )
+    forward_auth_timeout_s: float = setting(
+        forms.seconds(least=0.001, most=_LONGEST_WAIT_S),
+        5.0,
+        about="Longest wait of such a proxy for a verdict.",
     )
     max_message_bytes: int = setting(
         forms.whole_number(least=1, most=64 << 20),
@@ -215,9 +221,10 @@ class SidecarSettings:
             cache=self._cache_settings(),
             quotas=QuotaCacheSettings(is_on=self.quota_cache is Switch.ON),
             reports=ReportSettings(
-                max_entries=self.report_entries,
-                max_delay_s=self.report_delay_s,
-                queue_bytes=self.report_bytes,
+                batch=BatchLimits(most_records=self.report_entries),
+                interval_s=self.report_interval_s,
+                call_timeout_s=self.timeout_s,
+                backlog_bytes=self.report_bytes,
             ),
             spill=None if self.report_spill is None else Path(self.report_spill),
             spill_bytes=self.report_spill_bytes,

@@ -8,13 +8,14 @@ from uuid import uuid4
 
 from remixer.attributes.bag import Bag, PlainBag
 from remixer.attributes.http_bag import FORWARDED_HEADER
+from remixer.drivers.spill_directory import SpillDirectory, SpillLimits
 from remixer.foundation.clock import Clock
 from remixer.mixer.port import Mixer
 from remixer.sidecar.settings import ClientSettings
 from remixer.tiers.background import BackgroundWork
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.network_failure import NetworkFailureMixer
-from remixer.tiers.quota_cache import QuotaCachedMixer
+from remixer.tiers.quota_cache import QuotaCacheCounts, QuotaCachedMixer
 from remixer.tiers.remote import RemoteMixer
 from remixer.tiers.report_pipeline import ReportPipeline
 from remixer.transport.remote_channel import (
@@ -62,7 +63,11 @@ class ClientStack:
         self.policies = _OnePlace()
         self.channel = channel
         self.reports = ReportPipeline(
-            send=self._send, settings=settings.reports, clock=clock, random=random
+            send=self._send,
+            settings=settings.reports,
+            clock=clock,
+            random=random,
+            spill=_spill(settings),
         )
         self.remote = RemoteMixer(
             channel,
@@ -96,7 +101,12 @@ class ClientStack:
 
     def statistics(self) -> dict[str, int]:
         """What became of checks, quotas and reports. Most names are those of Mixer's client."""
-        found = {f"total_{name}": number for name, number in asdict(self.remote.counts).items()}
+        found = {
+            f"total_{name}": number
+            for counts in (self.remote.counts, self.reports.counts)
+            for name, number in asdict(counts).items()
+        }
+        found |= _quota_statistics(self.quotas.counts)
         if self.cached is not None:
             cache = self.cached.counts
             found["total_check_calls"] = cache.hits + cache.misses
@@ -119,9 +129,31 @@ class ClientStack:
         await self.channel.unary(
             REPORT_PATH,
             payload,
-            timeout_s=self.settings.remote.timeout_s,
+            timeout_s=self.settings.reports.call_timeout_s,
             is_safe_to_retry=False,
         )
+
+
+def _spill(settings: ClientSettings) -> SpillDirectory | None:
+    if settings.spill is None:
+        return None
+    return SpillDirectory(settings.spill, limits=SpillLimits(most_bytes=settings.spill_bytes))
+
+
+def _quota_statistics(counts: QuotaCacheCounts) -> dict[str, int]:
+    return {
+        "total_quota_calls": counts.calls,
+        "total_quota_cache_hits": counts.cache_hits,
+        "total_quota_cache_misses": counts.cache_misses,
+        "total_quota_cache_hit_accepts": counts.hit_accepts,
+        "total_quota_cache_hit_denies": counts.hit_denies,
+        "total_remote_quota_calls": counts.remote_calls,
+        "total_remote_quota_accepts": counts.remote_accepts,
+        "total_remote_quota_denies": counts.remote_denies,
+        "total_remote_quota_prefetch_calls": counts.prefetches,
+        "total_quota_prefetch_failures": counts.prefetch_failures,
+        "total_quota_unbacked_grants": counts.unbacked,
+    }
 
 
 async def open_stack(

@@ -30,9 +30,9 @@ from remixer.wire.client_codec import (
     encode_check_request,
 )
 from remixer.wire.dictionary import (
-    DICTIONARY_REFUSED,
     FALLBACK_WORD_COUNT,
     GLOBAL_WORD_COUNT,
+    refuses_dictionary,
 )
 
 _MOST_DOUBLINGS: Final = 30  # 2^30 ms is above every longest pause
@@ -144,7 +144,9 @@ class RemoteMixer:
         try:
             return await self._called(request)
         except RpcFailed as failure:
-            if self._word_count == FALLBACK_WORD_COUNT or not _is_of_dictionary(failure):
+            if self._word_count == FALLBACK_WORD_COUNT or not refuses_dictionary(
+                failure.code, failure.message
+            ):
                 raise self._failed(failure) from failure
         self._word_count = FALLBACK_WORD_COUNT
         try:
@@ -191,8 +193,3 @@ class RemoteMixer:
         grown_s = settings.base_retry_wait_s * 2.0 ** min(retries, _MOST_DOUBLINGS)
         longest_s = max(settings.base_retry_wait_s, min(settings.max_retry_wait_s, grown_s))
         return self._random.uniform(settings.base_retry_wait_s, longest_s)
-
-
-def _is_of_dictionary(failure: RpcFailed) -> bool:
-    # The channel puts the server's name before its text.
-    return failure.code is Code.INVALID_ARGUMENT and DICTIONARY_REFUSED in failure.message
