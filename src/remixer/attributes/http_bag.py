@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from remixer.attributes.bag import PlainBag, plain_bag
 from remixer.attributes.http_request import api_key, is_grpc, namespace_of, query_params
 from remixer.attributes.table_bag import AttributeTable, TableBag
 from remixer.attributes.values import (
@@ -162,15 +163,13 @@ class HttpBag(TableBag[HttpFacts]):
         return self._static.get(name) if value is None else value
 
 
-def inbound_attributes(attributes: Mapping[str, Value | Mapping[str, str]]) -> dict[str, Value]:
+def inbound_attributes(attributes: Mapping[str, Value | Mapping[str, str]]) -> PlainBag:
     """Static attributes of a service for what it is asked, as `HttpBag` takes them.
 
     As with Mixer's sidecar, the reporter stands at the destination and is, unless said otherwise,
     the destination itself.
     """
-    static: dict[str, Value] = {"context.reporter.kind": "inbound"}
-    for name, value in attributes.items():
-        static[name] = PlainStringMap(value) if isinstance(value, Mapping) else value
+    static = plain_bag({"context.reporter.kind": "inbound", **attributes})
     if "destination.uid" in static:
         static.setdefault("context.reporter.uid", static["destination.uid"])
     return static

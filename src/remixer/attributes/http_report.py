@@ -5,7 +5,7 @@ What the end tells wins over what was known before. Source: Mixer's client.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from remixer.attributes.bag import Bag
 from remixer.attributes.table_bag import AttributeTable, TableBag
@@ -39,32 +39,81 @@ class CheckNote:
     is_quota_cache_hit: bool = False
 
 
-@dataclass(slots=True, eq=False)  # not frozen: every request makes one, and freezing doubles that
+class HttpEnding(Protocol):
+    """How one HTTP request ended. Read when an attribute is, so it must not change any more."""
+
+    @property
+    def code(self) -> int:
+        """`response.code`; 0: nobody answered.
+
+        Of a denied request what the table of codes says, whatever was sent
+        (`remixer.mixer.http_end.reported_code`).
+        """
+        ...
+
+    @property
+    def sent_status(self) -> int:
+        """The HTTP status that went out, for `:status`; 0 for none."""
+        ...
+
+    @property
+    def duration(self) -> Duration: ...
+
+    @property
+    def ended_at(self) -> Timestamp: ...
+
+    @property
+    def headers(self) -> StringMap | None:
+        """Of the response, by lower-case name."""
+        ...
+
+    @property
+    def trailers(self) -> StringMap | None: ...
+
+    @property
+    def request_size(self) -> int:
+        """Bytes of the body; `..._overhead`: of headers and trailers."""
+        ...
+
+    @property
+    def request_overhead(self) -> int: ...
+
+    @property
+    def response_size(self) -> int: ...
+
+    @property
+    def response_overhead(self) -> int: ...
+
+    @property
+    def check(self) -> CheckNote | None:
+        """None if there was no check."""
+        ...
+
+    @property
+    def error_flag(self) -> str:
+        """`context.proxy_error_code`, where the check gives no other reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class HttpEnd:
-    """How one HTTP request ended. To be left as it was made."""
+    """An `HttpEnding` of plain values."""
 
     code: int = 0
-    """`response.code`; of a denied request what the table of codes says, whatever was sent
-    (`remixer.mixer.http_end.reported_code`). 0: nobody answered."""
     sent_status: int = 0
-    """The HTTP status that went out, for `:status`; 0 for none."""
     duration: Duration = _NO_TIME
     ended_at: Timestamp = EPOCH
     headers: StringMap | None = None
-    """Of the response, by lower-case name."""
     trailers: StringMap | None = None
     request_size: int = 0
-    """Bytes of the body; `..._overhead`: of headers and trailers."""
     request_overhead: int = 0
     response_size: int = 0
     response_overhead: int = 0
     check: CheckNote | None = None
-    """None if there was no check."""
     error_flag: str = NO_ERROR
-    """`context.proxy_error_code`, where the check gives no other reason."""
 
 
-def _field(end: HttpEnd, name: str) -> str | None:
+def _field(end: HttpEnding, name: str) -> str | None:
     """Trailers first, then headers."""
     in_trailers = None if end.trailers is None else end.trailers[name]
     if in_trailers is not None or end.headers is None:
@@ -72,14 +121,14 @@ def _field(end: HttpEnd, name: str) -> str | None:
     return end.headers[name]
 
 
-def _grpc_message(end: HttpEnd) -> str | None:
+def _grpc_message(end: HttpEnding) -> str | None:
     """Set, if only to empty text, whenever there is a status."""
     if _field(end, "grpc-status") is None:
         return None
     return _field(end, "grpc-message") or ""
 
 
-def _response_headers(end: HttpEnd) -> StringMap | None:
+def _response_headers(end: HttpEnding) -> StringMap | None:
     """Headers and trailers in one."""
     merged = PlainStringMap()
     if end.sent_status:
@@ -90,12 +139,12 @@ def _response_headers(end: HttpEnd) -> StringMap | None:
     return merged or None
 
 
-def _proxy_error(end: HttpEnd) -> str:
+def _proxy_error(end: HttpEnding) -> str:
     is_denied = end.check is not None and end.check.error_code is not None
     return DENIED if is_denied else end.error_flag
 
 
-HTTP_END_ATTRIBUTES: Final[AttributeTable[HttpEnd]] = {
+HTTP_END_ATTRIBUTES: Final[AttributeTable[HttpEnding]] = {
     "request.size": lambda e: e.request_size,
     "request.total_size": lambda e: e.request_size + e.request_overhead,
     "response.code": lambda e: e.code or _NO_CODE,
@@ -116,12 +165,12 @@ HTTP_END_ATTRIBUTES: Final[AttributeTable[HttpEnd]] = {
 """What the end of a request tells, attribute by attribute."""
 
 
-class HttpReportBag(TableBag[HttpEnd]):
+class HttpReportBag(TableBag[HttpEnding]):
     """The bag that a report of one HTTP request hands over."""
 
     __slots__ = ("_checked",)
 
-    def __init__(self, checked: Bag, end: HttpEnd) -> None:
+    def __init__(self, checked: Bag, end: HttpEnding) -> None:
         """`checked`: what the check saw, an `HttpBag`."""
         super().__init__(end, HTTP_END_ATTRIBUTES)
         self._checked = checked

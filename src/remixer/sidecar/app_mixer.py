@@ -2,7 +2,10 @@
 
 from typing import Protocol
 
+from remixer.attributes.bag import Bag
+from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.port import Mixer
+from remixer.mixer.request import CheckRequest
 
 
 class AppMixer(Protocol):
@@ -27,5 +30,24 @@ class AppMixer(Protocol):
         ...
 
     async def aclose(self) -> None:
+        """Send what is to be reported, within a bound, and let everything go; twice is safe."""
+        ...
+
+
+class BlockingAppMixer(Protocol):
+    """The same for programs of threads. Every method may be called by any thread, also at once.
+
+    Starts by itself with the first call, in each process anew after a fork.
+    """
+
+    def check(self, request: CheckRequest) -> CheckOutcome:
+        """Blocks until there is an answer; raises nothing for failures."""
+        ...
+
+    def report(self, bag: Bag) -> None:
+        """Take note of a finished request. Never blocks, never raises for load."""
+        ...
+
+    def close(self) -> None:
         """Send what is to be reported, within a bound, and let everything go; twice is safe."""
         ...
