@@ -16,8 +16,14 @@ from remixer.templates.registry import load_templates
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ALL_FOLDERS = sorted(each for each in EXAMPLES.iterdir() if each.is_dir())
-# A package has no configuration of its own; `tests/unit/docs` tests it.
-FOLDERS = [each for each in ALL_FOLDERS if not (each / "pyproject.toml").exists()]
+# A package has no configuration of its own, and a client's is not a server's; `tests/unit/docs`
+# tests both.
+NO_SERVER = {"sidecar"}
+FOLDERS = [
+    each
+    for each in ALL_FOLDERS
+    if each.name not in NO_SERVER and not (each / "pyproject.toml").exists()
+]
 
 
 def snapshot_of(loaded: LoadedResources) -> Snapshot:

@@ -64,12 +64,13 @@ def check_transport(transport: TransportConfig, spot: Spot) -> None:
 
 
 def check_fail_policy(policy: NetworkFailPolicy, spot: Spot) -> None:
+    errors_before = spot.findings.error_count
     for name in ("base_retry_wait", "max_retry_wait"):
-        given = getattr(policy, name)
-        holds = 0 <= given <= Original.LONGEST_RETRY_WAIT
+        holds = 0 <= getattr(policy, name) <= Original.LONGEST_RETRY_WAIT
         message = "wanted a duration from 0s to 24h"
         spot.field(name).require(codes.BAD_SETTING, holds, message)
-    if policy.max_retry_wait < policy.base_retry_wait:
+    is_told = spot.findings.error_count > errors_before
+    if policy.max_retry_wait < policy.base_retry_wait and not is_told:
         shorter, longer = map(format_duration, (policy.max_retry_wait, policy.base_retry_wait))
         message = f"{shorter} is less than `base_retry_wait`, {longer}"
         spot.field("max_retry_wait").error(codes.BAD_SETTING, message, "Exchange the two?")

@@ -32,6 +32,10 @@ class QuotaTable:
         """Raises `PatternError` for a regular expression that RE2 cannot do."""
         self._rules: Final = tuple(_rule(rule) for spec in specs for rule in spec.rules)
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._rules)
+
     def charges(self, bag: Bag) -> dict[str, QuotaArgs]:
         """What the request is charged, by quota."""
         charged: dict[str, QuotaArgs] = {}
