@@ -225,6 +225,8 @@ FAULTS = [
     ("kind: QuotaSpec\nmetadata: {name: 5, namespace: b}", "CLNT002", "metadata.name", ""),
     ("kind: QuotaSpecBinding\nmetadata: {name: a, namespace: b}\nspec: {quota_specs: [{name: x}], services: [{name: web}]}", "CLNT009", "spec.quota_specs[0]", ""),
     ("kind: QuotaSpecBinding\nmetadata: {name: a, namespace: b}\nspec: {services: [{name: web}]}", "CLNT009", "spec.quota_specs", ""),
+    ("kind: HTTPAPISpecBinding\nmetadata: {name: a, namespace: b}\nspec: {services: web}", "CONF021", "spec.services", "Begin the item"),
+    ("kind: HTTPAPISpec\nmetadata: {name: a, namespace: b}\nspec: {pattern: []}", "CONF020", "spec.pattern", "Did you mean `patterns`?"),
     ("a: {", "CONF004", "", ""),
 ]  # fmt: skip
 
@@ -302,6 +304,7 @@ def test_two_specifications_of_one_name_are_a_fault() -> None:
         ("service_configs: {s: {}}\ntransport: {attributes_for_mixer_proxy: {}}",
          "transport.attributes_for_mixer_proxy"),
         (LIMITS, "spec"),
+        (LIMITS + kubernetes("QuotaSpecBinding", "b", "{services: [{name: web, labels: {a: b}}], quota_specs: [{name: limits}]}"), "spec.services[0].labels"),
     ],
 )  # fmt: skip
 def test_what_has_no_effect_is_a_warning(text: str, field: str) -> None:

@@ -14,6 +14,7 @@ from remixer.sidecar.client_config.messages import (
     QuotaSpec,
     ServiceConfig,
 )
+from remixer.sidecar.client_config.quota_spec import QuotaTable
 from remixer.sidecar.client_config.services import MOST_VIEWS, ClientConfig, everything_checked
 
 TWO = HttpClientConfig(
@@ -189,3 +190,8 @@ def test_without_any_configuration_everything_is_checked() -> None:
     view = ClientConfig(http=everything_checked()).for_service("")
     assert view is not None
     assert (view.is_checked, view.is_reported, view.forwarded_header) == (True, True, None)
+
+
+def test_a_table_of_quotas_tells_whether_there_are_any() -> None:
+    assert QuotaTable([charging("q")])
+    assert not QuotaTable([QuotaSpec()])
