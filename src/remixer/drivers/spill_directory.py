@@ -242,7 +242,7 @@ class SpillDirectory:
         self._size_bytes -= size_bytes
         path = self.path / name
         earlier = sorted(self.path.glob(f"*{_BAD}"))
-        for each in earlier[: len(earlier) + 1 - _MOST_BAD_FILES]:
+        for each in earlier[: max(0, len(earlier) + 1 - _MOST_BAD_FILES)]:
             _delete(each)
         try:
             path.rename(path.with_suffix(_BAD))

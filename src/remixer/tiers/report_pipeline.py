@@ -21,9 +21,9 @@ each batch once and kept nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from random import Random
@@ -31,17 +31,19 @@ from typing import Final, Protocol, TypeAlias
 
 from remixer.attributes.bag import Bag
 from remixer.drivers.spill_directory import SpillError
-from remixer.foundation.backoff import Backoff
 from remixer.foundation.clock import Clock
 from remixer.foundation.errors import PolicyError
 from remixer.foundation.event_limit import EventLimit
 from remixer.foundation.log import event_log
 from remixer.foundation.status import Code
 from remixer.tiers.report_backlog import Backlog
+from remixer.tiers.report_settings import ReportCounts, ReportSettings
 from remixer.tiers.report_spool import SEGMENT_BYTES, SpillStore, Spool
 from remixer.transport.remote_port import RpcFailed
 from remixer.wire.dictionary import FALLBACK_WORD_COUNT, GLOBAL_WORD_COUNT, refuses_dictionary
-from remixer.wire.report_batch import BatchLimits, EncodedReport, ReportBatch, with_fewer_words
+from remixer.wire.report_batch import EncodedReport, ReportBatch, with_fewer_words
+
+__all__ = ["ReportCounts", "ReportPipeline", "ReportSettings"]
 
 _log: Final = event_log(__name__)
 
@@ -55,56 +57,6 @@ _AWAY: Final = frozenset(
     {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CANCELLED, Code.UNAUTHENTICATED}
 )
 _Failure: TypeAlias = RpcFailed | PolicyError
-
-
-@dataclass(frozen=True, slots=True)
-class ReportSettings:
-    """How reports are gathered, sent and kept. Seconds and bytes."""
-
-    batch: BatchLimits = field(default_factory=BatchLimits)
-    """Of one report, and of what is open at a time: `most_chains` times `most_bytes`."""
-    interval_s: float = 1.0
-    """A record waits no longer before it is sent for the first time."""
-    most_calls: int = 2
-    """Under way at a time."""
-    call_timeout_s: float = 5.0
-    backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.5, longest_s=5.0))
-    backlog_bytes: int = 64 << 20
-    """Of reports in memory, those under way included."""
-
-
-@dataclass(slots=True)
-class ReportCounts:
-    """What became of records, and of calls. The first six names are the C++ client's.
-
-    Every record of `report_calls` is still on its way, or in one of `report_records_…`.
-    """
-
-    report_calls: int = 0
-    """Records handed over."""
-    remote_report_calls: int = 0
-    """Calls of Report, repeated ones too."""
-    remote_report_successes: int = 0
-    remote_report_timeouts: int = 0
-    """Late answers: what was sent may have been processed, and is sent again."""
-    remote_report_send_errors: int = 0
-    """Nobody could be reached, or the connection broke."""
-    remote_report_other_errors: int = 0
-    report_records_sent: int = 0
-    """The Mixer took them."""
-    report_records_refused: int = 0
-    """The Mixer refused them for good, or processed only a part of their report."""
-    report_records_dropped: int = 0
-    """Too old when memory was full, or put after the end."""
-    report_records_left: int = 0
-    """Could not be sent, nor written to disk, before the pipeline closed."""
-    report_records_spilled: int = 0
-    """Written to disk."""
-    report_records_restored: int = 0
-    """Read from disk; they count as sent or refused later, too."""
-    report_records_spill_lost: int = 0
-    """On disk, and given up for newer ones, or no longer readable."""
-    report_dictionary_fallbacks: int = 0
 
 
 class _Source(Protocol):
@@ -232,7 +184,7 @@ class ReportPipeline:
             return
         self._is_closing = True
         self._flush_open()
-        self._resume_at_s = 0.0
+        self._failures, self._resume_at_s = 0, 0.0
         self._changed.set()
         reserve_s = min(_SPILL_RESERVE_S, grace_s / 2) if self._spool.is_open else 0.0
         ends_at_s = self._clock.monotonic_s() + grace_s
@@ -252,7 +204,8 @@ class ReportPipeline:
             return False
         if self._is_abandoned or (self._spool.is_open and self._failures):
             return True
-        return not self._backlog and not self._calls and not self._disk_is_busy
+        has_work = self._backlog or self._calls or self._disk_is_busy or self._spool.is_settled
+        return not has_work
 
     def _flush_if_due(self) -> None:
         if self._due_at_s is not None and self._clock.monotonic_s() >= self._due_at_s:
@@ -319,7 +272,6 @@ class ReportPipeline:
             self._failures, self._resume_at_s = 0, 0.0
             self._judge(report, source, failure)
         self._changed.set()
-        await self._spool.forget_settled()
 
     def _unanswered(self, number: int, _task: asyncio.Task[None]) -> None:
         """A call that was cancelled, perhaps before it began, leaves its report where it was."""
@@ -394,21 +346,23 @@ class ReportPipeline:
 
     def _start_disk_work(self, group: asyncio.TaskGroup) -> None:
         """One thing at a time."""
-        if self._disk_is_busy or not self._spool.is_open:
-            return
+        if not self._disk_is_busy and (work := self._next_disk_work()) is not None:
+            self._disk_is_busy = True
+            group.create_task(work(), name="reports on disk")
+
+    def _next_disk_work(self) -> Callable[[], Coroutine[None, None, object]] | None:
+        if not self._spool.is_open:
+            return None
         half = self._settings.backlog_bytes // 2
         waiting = self._backlog.waiting_bytes
         if waiting > half and self._clock.monotonic_s() >= self._spill_at_s:
-            self._disk_is_busy = True
-            group.create_task(self._spill_some(), name="spill reports")
-        elif (
-            self._spool.can_restore
-            and not self._failures
-            and not self._is_closing
-            and waiting <= half // 2
-        ):
-            self._disk_is_busy = True
-            group.create_task(self._restore_some(), name="restore reports")
+            return self._spill_some
+        if self._spool.is_settled:
+            return self._forget
+        is_back = not self._failures and not self._is_closing
+        if is_back and waiting <= half // 2 and self._spool.can_restore:
+            return self._restore_some
+        return None
 
     async def _spill_some(self) -> bool:
         """Write the oldest; False if that failed."""
@@ -447,6 +401,13 @@ class ReportPipeline:
         self._settle_records(records)
         return True
 
+    async def _forget(self) -> None:
+        try:
+            await self._spool.forget()
+        finally:
+            self._disk_is_busy = False
+            self._changed.set()
+
     async def _restore_some(self) -> None:
         try:
             restored = await self._spool.restore()
@@ -470,6 +431,8 @@ class ReportPipeline:
                 while self._spool.is_open and self._backlog:
                     if not await self._spill_some():
                         break
+                if self._spool.is_settled:
+                    await self._spool.forget()
                 await self._spool.aclose()
         except TimeoutError:
             _log.warning("report_spill_timed_out")

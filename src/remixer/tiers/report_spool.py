@@ -97,14 +97,18 @@ class Spool:
         ]
         self._restored.extend(reports)
         self._unsettled = len(reports)
-        await self.forget_settled()
         return Restored(sum(report.records for report in reports), segment.lost_weight)
 
-    async def forget_settled(self) -> None:
-        """Delete the segment if it was dealt with. To be called after `settle`."""
-        if self._segment is not None and not self._unsettled and self._store is not None:
-            name, self._segment = self._segment, None
-            await asyncio.to_thread(self._store.forget, name)
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is a segment to forget: every report of it was dealt with."""
+        return self._segment is not None and not self._unsettled
+
+    async def forget(self) -> None:
+        """Delete the segment that is settled."""
+        if self._segment is not None and self._store is not None:
+            await asyncio.to_thread(self._store.forget, self._segment)
+            self._segment = None
 
     def take(self) -> EncodedReport | None:
         """The oldest that was restored; None if there is none. To be settled."""
