@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Final
 
-from remixer.attributes.http_bag import HttpBag
+from remixer.attributes.http_bag import FORWARDED_HEADER, HttpBag
 from remixer.attributes.values import Timestamp
 from remixer.foundation.clock import Clock
 from remixer.foundation.deadline import Deadline
@@ -24,6 +24,8 @@ from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest, MatchingQuotas
 from remixer.transport.http1.port import HttpHandler, HttpRequest, HttpResponse
 from remixer.transport.peer_trust import PeerTrust
+from remixer.transport.port import Peer
+from remixer.wire.forwarded_reader import ForwardedReader
 
 _QUOTAS: Final = MatchingQuotas()  # proxies cannot name quotas: the rules decide which apply
 _COMPLAINT_INTERVAL_S: Final = 60.0
@@ -42,26 +44,46 @@ _log: Final = event_log(__name__)
 
 
 def forward_auth_handler(
-    mixer: Mixer, *, trust: PeerTrust, clock: Clock, budget_s: float, trust_setting: str
+    mixer: Mixer,
+    *,
+    trust: PeerTrust,
+    clock: Clock,
+    budget_s: float,
+    trust_setting: str,
+    forwarded: ForwardedReader | None = None,
 ) -> HttpHandler:
     """Answers proxies from `mixer`; `trust` names those that are believed.
 
+    `forwarded` judges headers `x-istio-attributes`; without it none counts.
     A question waits at most `budget_s`. `trust_setting` is what a warning tells operators to change.
     """
     return _ForwardAuth(
-        mixer, trust=trust, clock=clock, budget_s=budget_s, trust_setting=trust_setting
+        mixer,
+        trust=trust,
+        clock=clock,
+        budget_s=budget_s,
+        trust_setting=trust_setting,
+        forwarded=forwarded or ForwardedReader(),
     ).answer
 
 
 class _ForwardAuth:
     def __init__(
-        self, mixer: Mixer, *, trust: PeerTrust, clock: Clock, budget_s: float, trust_setting: str
+        self,
+        mixer: Mixer,
+        *,
+        trust: PeerTrust,
+        clock: Clock,
+        budget_s: float,
+        trust_setting: str,
+        forwarded: ForwardedReader,
     ) -> None:
         self._mixer = mixer
         self._trust = trust
         self._clock = clock
         self._budget_s = budget_s
         self._trust_setting = trust_setting
+        self._forwarded = forwarded
         self._complaints = EventLimit(interval_s=_COMPLAINT_INTERVAL_S)
 
     def answer(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
@@ -78,11 +100,15 @@ class _ForwardAuth:
         except PolicyError as error:
             self._complain("forward_auth_not_understood", request, error.message)
             return encode_failure(error)
-        return self._decide(asked)
+        return self._decide(asked, request.peer)
 
-    def _decide(self, asked: Question) -> HttpResponse | Awaitable[HttpResponse]:
+    def _decide(
+        self, asked: Question, peer: Peer
+    ) -> HttpResponse | Awaitable[HttpResponse]:
+        header = asked.facts.headers[FORWARDED_HEADER]
+        forwarded = None if header is None else self._forwarded.read(header, peer)
         check = CheckRequest(
-            bag=HttpBag(asked.facts),
+            bag=HttpBag(asked.facts, forwarded=forwarded),
             quotas=_QUOTAS,
             deadline=Deadline(self._clock.monotonic_s() + self._budget_s),
         )

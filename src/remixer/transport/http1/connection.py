@@ -184,8 +184,9 @@ class HttpConnection(asyncio.Protocol):
             self._linger()
 
     def cut(self, cause: str) -> None:
-        """Now, whatever is not yet sent."""
-        self._cause = cause
+        """Now, whatever is not yet sent. Of one that is as good as over, the cause stays."""
+        if self.stage is not Stage.LINGERING:
+            self._cause = cause
         if self._transport is not None:
             self._transport.abort()
 
