@@ -11,7 +11,8 @@ from rich.text import Text
 from remixer.adapters.registry import BUILTIN_ADAPTERS, load_adapters
 from remixer.cli.adapter_description import adapter_resource, template_resource
 from remixer.cli.adapter_target import find_adapter
-from remixer.cli.console import Json, OutputFormat, emit_json, printable, show, show_error
+from remixer.cli.complaints import printable, show_error
+from remixer.cli.console import Json, OutputFormat, emit_json, show
 from remixer.cli.exits import ExitCode, OperatorError
 from remixer.cli.scaffold.names import require_usable
 from remixer.cli.scaffold.package import Scaffold, write_package

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from remixer.cli.cache_plot import write_plot
-from remixer.cli.console import Json, OutputFormat, emit_json, printable, show, show_warning
+from remixer.cli.complaints import printable, show_warning
+from remixer.cli.console import Json, OutputFormat, emit_json, show
 from remixer.cli.exits import OperatorError
 from remixer.cli.input_files import read_file
 from remixer.tiers.advice import Advice, Cost, Curve, advise

@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from remixer.cli.console import Json, OutputFormat, emit_json, printable, show
+from remixer.cli.complaints import printable
+from remixer.cli.console import Json, OutputFormat, emit_json, show
 from remixer.cli.exits import ExitCode, OperatorError
 from remixer.cli.server_calls import CallPlan, no_answer, send_all
 from remixer.foundation.status import Code

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from remixer.attributes.vocabulary import Vocabulary
+from remixer.cli.complaints import printable
 from remixer.cli.config_files import load_paths
-from remixer.cli.console import Json, OutputFormat, emit_json, printable, show
+from remixer.cli.console import Json, OutputFormat, emit_json, show
 from remixer.config.key_reads import KeyRead, key_reads
 from remixer.config.useless_keys import harm_of
 from remixer.expr.semantics import Semantics

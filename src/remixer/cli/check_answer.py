@@ -9,7 +9,8 @@ from rich.text import Text
 
 from remixer.attributes.bag import Reference
 from remixer.attributes.values import Duration
-from remixer.cli.console import Json, printable
+from remixer.cli.complaints import printable
+from remixer.cli.console import Json
 from remixer.cli.references import condition_text, references_json, sorted_references
 from remixer.foundation.durations import format_duration
 from remixer.foundation.status import Status, code_name

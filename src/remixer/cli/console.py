@@ -51,31 +51,6 @@ def emit_json(document: Json) -> None:
     sys.stdout.flush()
 
 
-def show_error(text: str) -> None:
-    """Print `error: …` on stderr."""
-    sys.stderr.write(f"error: {printable(text)}\n")
-    sys.stderr.flush()
-
-
-def show_warning(text: str) -> None:
-    """Print `warning: …` on stderr."""
-    sys.stderr.write(f"warning: {printable(text)}\n")
-    sys.stderr.flush()
-
-
-def printable(text: str) -> str:
-    """`text` with control characters escaped, so that a server cannot steer the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(_visible(char) for char in text)
-
-
-def _visible(char: str) -> str:
-    if char.isprintable() or char == "\n":
-        return char
-    return char.encode("unicode_escape").decode("ascii")
-
-
 def _console() -> "Console":
     from rich.console import Console
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from remixer.attributes.bag import PlainBag
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.cli.attribute_file import attributes_of
+from remixer.cli.complaints import show_error
 from remixer.cli.config_files import load_paths, vocabulary_of
-from remixer.cli.console import OutputFormat, emit_json, show, show_error
+from remixer.cli.console import OutputFormat, emit_json, show
 from remixer.cli.expression_trial import (
     Trial,
     explanation_lines,

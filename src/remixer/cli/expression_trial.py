@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from remixer.attributes.bag import Bag, Reference, TrackedBag
 from remixer.attributes.values import Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
-from remixer.cli.console import Json, printable
+from remixer.cli.complaints import printable
+from remixer.cli.console import Json
 from remixer.cli.references import reference_text, references_json, sorted_references
 from remixer.expr.batch_values import encode_value
 from remixer.expr.compile import Expression, compile_expression

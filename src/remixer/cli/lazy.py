@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from remixer.cli.console import show_error, show_warning
+from remixer.cli.complaints import show_error, show_warning
 from remixer.cli.exits import ExitCode, OperatorError
 from remixer.foundation.errors import StartupError
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from remixer.attributes.bag import Condition, Reference
 from remixer.attributes.values import Duration
-from remixer.cli.console import printable
+from remixer.cli.complaints import printable
 from remixer.foundation.durations import format_duration
 from remixer.foundation.status import Code, Status, code_name
 from remixer.mixer.outcome import CheckOutcome, QuotaOutcome

@@ -6,7 +6,8 @@ from typing import Final
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from remixer.cli.console import Json, printable
+from remixer.cli.complaints import printable
+from remixer.cli.console import Json
 from remixer.config.snapshot import Snapshot
 from remixer.foundation.problems import Problem, Severity
 

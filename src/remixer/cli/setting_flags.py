@@ -3,11 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from remixer.cli.console import show_error
-from remixer.cli.exits import ExitCode
 from remixer.cli.flags import Flag
-from remixer.cli.problem_line import problem_line
-from remixer.server.setting_table import SettingRow, SettingsError
+from remixer.server.setting_table import SettingRow
 
 _FILE: Final = Flag(
     name="settings",
@@ -38,13 +35,6 @@ def settings_arguments(
         )
 
     return as_arguments
-
-
-def complain(error: SettingsError) -> ExitCode:
-    """Show every fault; the exit code."""
-    for problem in error.problems:
-        show_error(problem_line(problem))
-    return ExitCode.USAGE
 
 
 def _flag(row: SettingRow) -> Flag:

@@ -21,7 +21,6 @@ import uvloop
 
 from remixer.adapters.registry import faults_of
 from remixer.drivers.http import AioHttpClient
-from remixer.drivers.http_server import AiohttpServer, HttpAnswer, HttpListener, HttpRequest
 from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.errors import StartupError
 from remixer.foundation.log import event_log
@@ -35,6 +34,7 @@ from remixer.runtime.guard import Guard
 from remixer.runtime.handlers import HandlerBuilder
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running, stop_on_signals
+from remixer.server.pages import PageAnswer, pages_part
 from remixer.server.scrape import CONTENT_TYPE, ScrapePage
 from remixer.server.serving import servers_on
 from remixer.server.settings import Transport
@@ -149,16 +149,19 @@ class AdapterServer:
         )
 
     def _metrics_part(self, address: str) -> Part:
-        server = AiohttpServer(
-            listener=HttpListener(address, "--metrics-address"), routes={"/metrics": self._scraped}
+        return pages_part(
+            "metrics",
+            {"/metrics": self._scraped},
+            address=address,
+            setting="--metrics-address",
+            clock=self._clock,
+            on_bound=self._metrics_bound,
         )
 
-        async def start() -> None:
-            self._metrics_address = await server.start()
+    def _metrics_bound(self, address: str) -> None:
+        self._metrics_address = address
 
-        return Part("metrics", on_start=start, on_close=server.aclose)
-
-    def _scraped(self, _request: HttpRequest) -> HttpAnswer:
+    def _scraped(self) -> PageAnswer:
         return 200, CONTENT_TYPE, self.metrics.render() + self._scrape.render()
 
     async def _start(self, home: TaskHome) -> None:

@@ -10,17 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from remixer.attributes.vocabulary import Vocabulary
-from remixer.config.stores.opening import open_store
-from remixer.drivers.http import AioHttpClient
-from remixer.drivers.http_client import HttpClient
-from remixer.drivers.http_server import (
-    AiohttpServer,
-    HttpAnswer,
-    HttpHandler,
-    HttpListener,
-    HttpRequest,
-)
 from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.log import event_log
 from remixer.frontends.cache_admin import cache_admin_methods
@@ -30,19 +19,14 @@ from remixer.frontends.grpc_health import HealthBoard, health_methods
 from remixer.frontends.grpc_reflection import reflection_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
 from remixer.observability.metrics import RuntimeMetrics
-from remixer.runtime.engine import Engine
-from remixer.runtime.guard import Guard
-from remixer.runtime.handlers import HandlerBuilder
-from remixer.runtime.reload import Reloader
-from remixer.server.caching import Caching
-from remixer.server.configuration import Configuration
-from remixer.server.installed import installed_resolver
-from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service
+from remixer.server.forward_auth import forward_auth_part
+from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running
 from remixer.server.monitoring import monitoring_routes
-from remixer.server.scrape import CONTENT_TYPE, ScrapePage
-from remixer.server.serving import running, servers_on
+from remixer.server.pages import Page, PageAnswer, pages_part
+from remixer.server.runtime_parts import RuntimeParts
+from remixer.server.scrape import CONTENT_TYPE
+from remixer.server.serving import servers_on
 from remixer.server.settings import Settings
-from remixer.server.task_home import TaskHome
 from remixer.transport.observed import observed
 from remixer.transport.peer_trust import PeerTrust
 from remixer.transport.port import GrpcServer, Method
@@ -58,6 +42,7 @@ class Addresses:
     grpc: tuple[str, ...]
     monitoring: str
     prometheus: str
+    forward_auth: str | None = None
 
 
 class RemixerServer:
@@ -76,20 +61,16 @@ class RemixerServer:
         self._settings = settings
         self.metrics = RuntimeMetrics()
         self.readiness = Readiness()
-        self.scrape = ScrapePage()
-        guard = Guard(
-            clock=self._clock,
-            metrics=self.metrics,
-            adapter_timeout_s=settings.adapter_timeout_s,
+        self._runtime = RuntimeParts(
+            settings, clock=self._clock, metrics=self.metrics, readiness=self.readiness
         )
-        self.engine = Engine(guard=guard, metrics=self.metrics)
-        self._caching = Caching(self.engine, settings, clock=self._clock, metrics=self.metrics)
-        self.mixer = self._caching.mixer
+        self.engine = self._runtime.engine
+        self.mixer = self._runtime.mixer
         self._grpc_addresses: tuple[str, ...] = ()
         self._http_addresses: dict[str, str] = {}
         self._started = asyncio.Event()
         self._lifecycle = Lifecycle(
-            services=tuple(self._services(guard)),
+            services=tuple(self._services()),
             readiness=self.readiness,
             grace_s=settings.drain_grace_s,
             notice_s=settings.drain_notice_s,
@@ -106,6 +87,7 @@ class RemixerServer:
             grpc=self._grpc_addresses,
             monitoring=self._http_addresses["monitoring"],
             prometheus=self._http_addresses["prometheus"],
+            forward_auth=self._http_addresses.get("forward_auth"),
         )
 
     async def run(self) -> None:
@@ -118,47 +100,33 @@ class RemixerServer:
         async with running(self._lifecycle, started=self._started, name="server"):
             yield self
 
-    def _services(self, guard: Guard) -> Iterable[Service]:
+    def _services(self) -> Iterable[Service]:
         settings = self._settings
-        home = TaskHome()
-        http = AioHttpClient()
-        yield Part("tasks", on_run=home.run)
-        yield from self._caching.services()
-        yield Part("http client", on_start=http.start, on_close=http.aclose)
-        yield self._http_part(
+        yield from self._runtime.services()
+        yield self._pages(
             "monitoring",
-            HttpListener(settings.monitoring_address, "--monitoring-address"),
+            settings.monitoring_address,
             monitoring_routes(readiness=self.readiness, metrics=self.metrics),
         )
-        yield self._http_part(
-            "prometheus",
-            HttpListener(settings.prometheus_address, "--prometheus-address"),
-            {"/metrics": self._scraped},
-        )
-        yield Configuration(
-            store=open_store(settings.config_store, clock=self._clock),
-            resolver=installed_resolver(
-                default_namespace=settings.default_namespace,
-                semantics=settings.expression_semantics,
-            ),
-            make_reloader=partial(self._reloader, guard, http),
-            home=home,
-            clock=self._clock,
-            readiness=self.readiness,
-            wait_s=settings.config_wait_s,
-        )
+        yield self._pages("prometheus", settings.prometheus_address, {"/metrics": self._scraped})
+        yield self._runtime.configuration()
+        yield from self._forward_auth()
         yield self._grpc_part()
 
-    def _reloader(self, guard: Guard, http: HttpClient, group: asyncio.TaskGroup) -> Reloader:
-        handlers = HandlerBuilder(
+    def _forward_auth(self) -> Iterable[Part]:
+        settings = self._settings
+        if settings.forward_auth_address is None:
+            return
+        yield forward_auth_part(
+            lambda: self.mixer,
+            address=settings.forward_auth_address,
+            trust=PeerTrust.of(settings.forward_auth_from),
+            budget_s=settings.forward_auth_timeout_s,
             clock=self._clock,
-            http=http,
-            scrape=self.scrape,
-            group=group,
-            guard=guard,
-            metrics=self.metrics,
+            forwarded=self._forwarded_reader(),
+            observer=self.metrics.http,
+            on_bound=partial(self._http_addresses.__setitem__, "forward_auth"),
         )
-        return Reloader(engine=self.engine, handlers=handlers, metrics=self.metrics, group=group)
 
     def _grpc_part(self) -> Part:
         methods = self._methods()
@@ -189,9 +157,9 @@ class RemixerServer:
         return (
             *mixer_v1_methods(self.mixer, self._clock),
             *ext_authz_methods(
-                self.mixer, vocabulary=self._vocabulary, forwarded=self._forwarded_reader()
+                self.mixer, vocabulary=self._runtime.vocabulary, forwarded=self._forwarded_reader()
             ),
-            *access_log_methods(self.mixer, vocabulary=self._vocabulary),
+            *access_log_methods(self.mixer, vocabulary=self._runtime.vocabulary),
             *self._admin_methods(),
         )
 
@@ -201,23 +169,22 @@ class RemixerServer:
 
     def _admin_methods(self) -> tuple[Method, ...]:
         trust = PeerTrust.of(self._settings.admin_from)
-        return cache_admin_methods(self._caching.operations(), trust=trust, setting="--admin-from")
+        return cache_admin_methods(
+            self._runtime.caching.operations(), trust=trust, setting="--admin-from"
+        )
 
-    def _vocabulary(self) -> Vocabulary:
-        return self.engine.generation.snapshot.vocabulary
+    def _pages(self, name: str, address: str, pages: Mapping[str, Page]) -> Part:
+        return pages_part(
+            name,
+            pages,
+            address=address,
+            setting=f"--{name}-address",
+            clock=self._clock,
+            on_bound=partial(self._http_addresses.__setitem__, name),
+        )
 
-    def _http_part(
-        self, name: str, listener: HttpListener, routes: Mapping[str, HttpHandler]
-    ) -> Part:
-        server = AiohttpServer(listener=listener, routes=routes)
-
-        async def start() -> None:
-            self._http_addresses[name] = await server.start()
-
-        return Part(name, on_start=start, on_close=server.aclose)
-
-    def _scraped(self, _request: HttpRequest) -> HttpAnswer:
-        return 200, CONTENT_TYPE, self.scrape.render()
+    def _scraped(self) -> PageAnswer:
+        return 200, CONTENT_TYPE, self._runtime.scrape.render()
 
 
 async def _cut(server: GrpcServer) -> None:

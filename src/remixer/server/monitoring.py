@@ -7,9 +7,9 @@ from html import escape
 from typing import Final, Protocol
 
 from remixer import __version__
-from remixer.drivers.http_server import HTML, JSON, TEXT, HttpAnswer, HttpHandler, HttpRequest
 from remixer.observability.serving_metrics import CONTENT_TYPE
 from remixer.server.lifecycle import Readiness
+from remixer.server.pages import HTML, JSON, TEXT, Page, PageAnswer
 
 _PAGES: Final[Mapping[str, str]] = {
     "/healthz": "200 while the process is alive",
@@ -25,16 +25,16 @@ class MetricsSource(Protocol):
     def render(self) -> bytes: ...
 
 
-def monitoring_routes(*, readiness: Readiness, metrics: MetricsSource) -> dict[str, HttpHandler]:
-    """Handlers by path, for `HttpServer`."""
+def monitoring_routes(*, readiness: Readiness, metrics: MetricsSource) -> dict[str, Page]:
+    """Pages by path."""
 
-    def readyz(_request: HttpRequest) -> HttpAnswer:
+    def readyz() -> PageAnswer:
         reasons = readiness.reasons()
         if not reasons:
             return 200, TEXT, b"ready\n"
         return 503, TEXT, "".join(f"not ready: {each}\n" for each in reasons).encode()
 
-    def expose(_request: HttpRequest) -> HttpAnswer:
+    def expose() -> PageAnswer:
         return 200, CONTENT_TYPE, metrics.render()
 
     return {
@@ -46,16 +46,16 @@ def monitoring_routes(*, readiness: Readiness, metrics: MetricsSource) -> dict[s
     }
 
 
-def _healthz(_request: HttpRequest) -> HttpAnswer:
+def _healthz() -> PageAnswer:
     return 200, TEXT, b"alive\n"
 
 
-def _version(_request: HttpRequest) -> HttpAnswer:
+def _version() -> PageAnswer:
     versions = {"version": __version__, "python": platform.python_version()}
     return 200, JSON, json.dumps(versions).encode() + b"\n"
 
 
-def _index(_request: HttpRequest) -> HttpAnswer:
+def _index() -> PageAnswer:
     links = "".join(
         f'<li><a href="{path}">{path}</a>: {escape(about)}</li>' for path, about in _PAGES.items()
     )

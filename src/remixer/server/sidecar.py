@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 from typing import Final
 
 from remixer.attributes.vocabulary import Vocabulary
-from remixer.drivers.http_server import AiohttpServer, HttpListener
 from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.log import event_log
 from remixer.frontends.envoy.access_log import access_log_methods
@@ -16,8 +16,11 @@ from remixer.frontends.grpc_health import HealthBoard, health_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
 from remixer.mixer.port import Mixer
 from remixer.observability.client_metrics import ClientMetrics
+from remixer.server.forward_auth import forward_auth_part
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running
 from remixer.server.monitoring import monitoring_routes
+from remixer.server.pages import pages_part
+from remixer.server.sidecar_client import client_settings
 from remixer.server.sidecar_settings import SidecarSettings
 from remixer.server.standard_attributes import standard_vocabulary
 from remixer.server.task_home import TaskHome
@@ -63,6 +66,7 @@ class SidecarServer:
         """Where gRPC is served; known once started."""
         self.monitoring_address = ""
         """Likewise, empty for nowhere."""
+        self.forward_auth_address = ""
         self._lifecycle = Lifecycle(
             services=tuple(self._services()),
             readiness=self.readiness,
@@ -98,9 +102,10 @@ class SidecarServer:
             on_drain=self._send_reports,
             on_close=self._close_client,
         )
+        if self._settings.forward_auth_address is not None:
+            yield self._forward_auth_part(self._settings.forward_auth_address)
         yield Part("grpc", on_start=self._serve, on_drain=self._drain, on_close=self._cut)
-        # Last, because proxies wait for the one before, and nobody for this.
-        if self._settings.monitoring_address:
+        if self._settings.monitoring_address is not None:
             yield self._monitoring_part(self._settings.monitoring_address)
 
     # ------------------------------------------------------------ the client
@@ -112,7 +117,7 @@ class SidecarServer:
         background.run_in(group)
         self._stack = await open_stack(
             settings.mixer,
-            settings.client(),
+            client_settings(settings),
             clock=self._clock,
             random=Random(),  # noqa: S311 - spreads retries and expiry, guards nothing
             background=background,
@@ -173,16 +178,26 @@ class SidecarServer:
     async def _cut(self) -> None:
         await self._drain(0.0)
 
-    def _monitoring_part(self, address: str) -> Part:
-        server = AiohttpServer(
-            listener=HttpListener(address, "--monitoring-address"),
-            routes=monitoring_routes(readiness=self.readiness, metrics=self.metrics),
+    def _forward_auth_part(self, address: str) -> Part:
+        return forward_auth_part(
+            self._mixer,
+            address=address,
+            trust=PeerTrust.of(self._settings.forward_auth_from),
+            budget_s=self._settings.forward_auth_timeout_s,
+            clock=self._clock,
+            observer=self.metrics.http,
+            on_bound=partial(setattr, self, "forward_auth_address"),
         )
 
-        async def start() -> None:
-            self.monitoring_address = await server.start()
-
-        return Part("monitoring", on_start=start, on_close=server.aclose)
+    def _monitoring_part(self, address: str) -> Part:
+        return pages_part(
+            "monitoring",
+            monitoring_routes(readiness=self.readiness, metrics=self.metrics),
+            address=address,
+            setting="--monitoring-address",
+            clock=self._clock,
+            on_bound=partial(setattr, self, "monitoring_address"),
+        )
 
 
 def _config_of(settings: SidecarSettings) -> ClientConfig | None:

@@ -1,9 +1,11 @@
-"""Settings of the sidecar process: one table (`setting_table`)."""
+"""Settings of the sidecar process: one table (`setting_table`).
+
+Its defaults are those of `remixer.sidecar.settings`; a test insists.
+"""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from remixer.foundation.problems import Problem
@@ -20,21 +22,14 @@ from remixer.server.setting_table import (
     rows_of,
     setting,
 )
-from remixer.sidecar.settings import ClientSettings, client_cache_settings
-from remixer.tiers.network_failure import FailPolicy
-from remixer.tiers.quota_cache import QuotaCacheSettings
-from remixer.tiers.remote import RemoteSettings
-from remixer.tiers.report_pipeline import ReportSettings
-from remixer.tiers.settings import CacheSettings
+from remixer.sidecar.cache_settings import client_cache_settings
+from remixer.tiers.settings import FailPolicy, RemoteSettings
 from remixer.transport.port import Listener, TransportLimits
-from remixer.transport.remote_spec import Authentication, MutualTls, Tls
-from remixer.wire.report_batch import BatchLimits
 
 _LONGEST_WAIT_S: Final = 3_600.0
 _DAY_S: Final = 86_400.0
 _CACHE: Final = client_cache_settings()
 _REMOTE: Final = RemoteSettings()
-_REPORTS: Final = ReportSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +127,17 @@ class SidecarSettings:
     )
     report_entries: int = setting(
         forms.whole_number(least=1, most=20_000),
-        _REPORTS.batch.most_records,
+        1_000,
         about="Requests reported with one call.",
     )
     report_interval_s: float = setting(
         forms.seconds(least=0.01, most=60.0),
-        _REPORTS.interval_s,
+        1.0,
         about="Longest time that a finished request waits to be reported.",
     )
     report_bytes: int = setting(
         forms.whole_number(least=1 << 20, most=1 << 40),
-        _REPORTS.backlog_bytes,
+        64 << 20,
         about="Most memory for reports that no Mixer takes; the oldest go first.",
     )
     report_spill: str | None = setting(
@@ -206,52 +201,6 @@ class SidecarSettings:
     log_format: LogFormat = setting(  # noqa: RUF009 - makes a field
         forms.choice(LogFormat), LogFormat.CONSOLE, about="How a log line looks."
     )
-
-    def client(self) -> ClientSettings:
-        """For the stack of tiers."""
-        return ClientSettings(
-            authentication=self._authentication(),
-            failure=self.failure,
-            remote=RemoteSettings(
-                timeout_s=self.timeout_s,
-                max_retry=self.max_retry,
-                base_retry_wait_s=self.base_retry_wait_s,
-                max_retry_wait_s=self.max_retry_wait_s,
-            ),
-            cache=self._cache_settings(),
-            quotas=QuotaCacheSettings(is_on=self.quota_cache is Switch.ON),
-            reports=ReportSettings(
-                batch=BatchLimits(most_records=self.report_entries),
-                interval_s=self.report_interval_s,
-                call_timeout_s=self.timeout_s,
-                backlog_bytes=self.report_bytes,
-            ),
-            spill=None if self.report_spill is None else Path(self.report_spill),
-            spill_bytes=self.report_spill_bytes,
-            source_uid=self.source_uid,
-        )
-
-    def _cache_settings(self) -> CacheSettings | None:
-        if self.cache is Switch.OFF:
-            return None
-        return client_cache_settings(
-            max_entries=self.cache_entries,
-            max_bytes=self.cache_bytes,
-            max_age_s=self.cache_max_age_s,
-            stale_for_s=self.cache_stale_for_s,
-        )
-
-    def _authentication(self) -> Authentication | None:
-        if self.mixer_tls_certificate and self.mixer_tls_key:
-            return MutualTls(
-                self.mixer_tls_certificate,
-                self.mixer_tls_key,
-                self.mixer_tls_ca or "",
-                self.mixer_server_name,
-            )
-        if self.mixer_tls_ca or self.mixer_server_name:
-            return Tls(self.mixer_tls_ca or "", self.mixer_server_name)
-        return None
 
     def listeners(self) -> tuple[Listener, ...]:
         return tuple(Listener(each) for each in self.address)

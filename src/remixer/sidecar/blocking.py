@@ -25,8 +25,9 @@ from remixer.foundation.log import event_log
 from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome
 from remixer.mixer.request import CheckRequest, QuotaArgs
 from remixer.sidecar.app_mixer import AppMixer
+from remixer.sidecar.cache_settings import client_cache_settings
 from remixer.sidecar.client import Attributes, MixerClient
-from remixer.sidecar.settings import ClientSettings, client_cache_settings
+from remixer.sidecar.settings import ClientSettings
 from remixer.tiers.answers import Answers, Question
 from remixer.tiers.cached import Policies
 from remixer.tiers.settings import CacheSettings

@@ -6,7 +6,6 @@ could not decide (INTERNAL). Source: `network_fail_policy` of Mixer's client.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Final
 
 from remixer.attributes.bag import Bag
@@ -20,18 +19,10 @@ from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome, Report
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest
 from remixer.mixer.verdict import verdict_of
+from remixer.tiers.settings import FailPolicy
 
 _LOG_INTERVAL_S: Final = 10.0
 _log: Final = event_log(__name__)
-
-
-class FailPolicy(Enum):
-    """What a failure means for a request. Names are Envoy's and Istio's."""
-
-    OPEN = "open"
-    """It passes."""
-    CLOSED = "closed"
-    """It is refused, with the code and text of the failure."""
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from remixer.foundation.errors import PolicyError
 from remixer.foundation.status import Code
 from remixer.mixer.outcome import REPORTED, CheckOutcome, QuotaOutcome, ReportOutcome
 from remixer.mixer.request import CheckRequest
+from remixer.tiers.settings import RemoteSettings
 from remixer.transport.remote_port import RemoteChannel, RpcFailed
 from remixer.wire.client_codec import (
     CHECK_PATH,
@@ -36,18 +37,6 @@ from remixer.wire.dictionary import (
 )
 
 _MOST_DOUBLINGS: Final = 30  # 2^30 ms is above every longest pause
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteSettings:
-    """How calls are made. Seconds."""
-
-    timeout_s: float = 5.0
-    """Of one attempt."""
-    max_retry: int = 0
-    """Further attempts after a failed one."""
-    base_retry_wait_s: float = 0.08
-    max_retry_wait_s: float = 1.0
 
 
 @dataclass(slots=True)

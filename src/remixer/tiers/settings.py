@@ -1,6 +1,7 @@
-"""What an operator decides of the cache of answers, with safe defaults."""
+"""What an operator decides of tiers, with safe defaults."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,24 @@ class CacheSettings:
     """Per place; more take the room of the least useful. Each costs a try at look-ups."""
     max_places: int = 10_000
     """Namespaces with rules of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSettings:
+    """How calls are made. Seconds."""
+
+    timeout_s: float = 5.0
+    """Of one attempt."""
+    max_retry: int = 0
+    """Further attempts after a failed one."""
+    base_retry_wait_s: float = 0.08
+    max_retry_wait_s: float = 1.0
+
+
+class FailPolicy(Enum):
+    """What a failure means for a request. Names are Envoy's and Istio's."""
+
+    OPEN = "open"
+    """It passes."""
+    CLOSED = "closed"
+    """It is refused, with the code and text of the failure."""

@@ -21,8 +21,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from typer.testing import CliRunner
 
 from remixer.adapters.registry import BUILTIN_ADAPTERS
+from remixer.cli.app import app
 from remixer.cli.exits import ExitCode, OperatorError
-from remixer.cli.main import app
 from remixer.cli.scaffold.package import Scaffold, write_package
 from remixer.templates.instances import BUILTIN_TEMPLATES
 from remixer.templates.schema import Field, Message, Template, Variety

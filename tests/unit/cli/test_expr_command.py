@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from remixer.cli.app import app
 from remixer.cli.exits import ExitCode
-from remixer.cli.main import app
 
 MANIFEST = """
 apiVersion: config.istio.io/v1alpha2

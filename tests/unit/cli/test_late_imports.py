@@ -27,6 +27,7 @@ SHOW = (
     [
         "",
         "serve",
+        "sidecar",
         "check",
         "report",
         "validate",

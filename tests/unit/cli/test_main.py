@@ -10,10 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from remixer.cli.console import show_error
+from remixer.cli.app import app
+from remixer.cli.complaints import show_error
 from remixer.cli.exits import ExitCode, OperatorError
 from remixer.cli.lazy import COMMANDS, LazyGroup
-from remixer.cli.main import app
 from remixer.foundation.errors import StartupError
 
 # What makes a start slow; none of it is needed to say which commands exist.

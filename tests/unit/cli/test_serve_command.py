@@ -4,8 +4,8 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
+from remixer.cli.app import app
 from remixer.cli.exits import ExitCode
-from remixer.cli.main import app
 from remixer.server.settings import settings_table
 
 

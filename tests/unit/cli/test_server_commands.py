@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from remixer.attributes.values import Duration, Timestamp, Value
+from remixer.cli.app import app
 from remixer.cli.exits import ExitCode
-from remixer.cli.main import app
 from remixer.wire._pb.istio.mixer.v1.attributes_pb2 import CompressedAttributes
 from remixer.wire._pb.istio.mixer.v1.check_pb2 import CheckRequest, CheckResponse
 from remixer.wire._pb.istio.mixer.v1.report_pb2 import ReportRequest

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from remixer.cli.app import app
 from remixer.cli.exits import ExitCode
-from remixer.cli.main import app
 
 GOOD = """\
 apiVersion: config.istio.io/v1alpha2

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from remixer.cli.main import app
+from remixer.cli.app import app
 
 DOCS = Path(__file__).parents[3] / "docs"
 FENCE = r"^```(\w+)(?: (\S+))?\n(.*?)^```$"  # language, file name, text

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from remixer.cli.main import app
+from remixer.cli.app import app
 from remixer.cli.mixc_flags import UNUSED_FLAGS
 from remixer.server.mixer_flag_table import ANY, MIXER_FLAGS, MixerFlag
 

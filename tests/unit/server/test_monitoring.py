@@ -4,9 +4,9 @@ import json
 from collections.abc import Awaitable
 
 from remixer import __version__
-from remixer.drivers.http_server import HttpAnswer, HttpRequest
 from remixer.server.lifecycle import Phase, Readiness
 from remixer.server.monitoring import monitoring_routes
+from remixer.server.pages import PageAnswer
 
 
 class FixedMetrics:
@@ -14,9 +14,9 @@ class FixedMetrics:
         return b"up 1\n"
 
 
-def get(path: str, readiness: Readiness | None = None) -> HttpAnswer:
+def get(path: str, readiness: Readiness | None = None) -> PageAnswer:
     routes = monitoring_routes(readiness=readiness or Readiness(), metrics=FixedMetrics())
-    answer = routes[path](HttpRequest(path, {}, {}))
+    answer = routes[path]()
     assert not isinstance(answer, Awaitable)
     return answer
 

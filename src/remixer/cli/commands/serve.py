@@ -4,8 +4,9 @@ from typing import Final
 
 import typer
 
+from remixer.cli.complaints import show_faults
 from remixer.cli.flags import with_flags
-from remixer.cli.setting_flags import complain, flags_of, settings_arguments
+from remixer.cli.setting_flags import flags_of, settings_arguments
 from remixer.server.mixer_flags import translated
 from remixer.server.setting_table import SettingsError
 from remixer.server.settings import settings_of_process, settings_table
@@ -32,7 +33,7 @@ def _serve(context: typer.Context, given: tuple[str, ...]) -> int:
     try:
         settings = settings_of_process(arguments)
     except SettingsError as error:
-        return complain(error)
+        return show_faults(error.problems)
     from remixer.server.main import serve as run_server
 
     return run_server(settings, notes=translated(arguments).notes)

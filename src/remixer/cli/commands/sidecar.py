@@ -5,9 +5,8 @@ from typing import Final
 import typer
 
 from remixer.cli.flags import with_flags
-from remixer.cli.setting_flags import complain, flags_of, settings_arguments
-from remixer.server.setting_table import SettingsError
-from remixer.server.sidecar_settings import sidecar_settings_of_process, sidecar_settings_table
+from remixer.cli.setting_flags import flags_of, settings_arguments
+from remixer.server.sidecar_settings import sidecar_settings_table
 
 _FLAGS: Final = flags_of(sidecar_settings_table())
 
@@ -24,13 +23,9 @@ def _sidecar(context: typer.Context, given: tuple[str, ...]) -> int:
     1 the sidecar could not start
     2 settings cannot be understood
     """
-    try:
-        settings = sidecar_settings_of_process((*given, *context.args))
-    except SettingsError as error:
-        return complain(error)
-    from remixer.server.sidecar_main import run_sidecar
+    from remixer.cli.sidecar_process import run_as_sidecar
 
-    return run_sidecar(settings)
+    return run_as_sidecar((*given, *context.args))
 
 
 sidecar: Final = with_flags(_FLAGS, _sidecar, into="given", make=settings_arguments(_FLAGS))
