@@ -10,6 +10,7 @@ line speak them as clients.
 | `bag` | a request's attributes, decoded on demand |
 | `compression` | attributes to `CompressedAttributes` |
 | `report` | a `ReportRequest` to bags |
+| `report_batch`, `report_chain` | a client's finished requests to `ReportRequest`s, as deltas |
 | `references` | what an answer depends on, both ways |
 | `client_codec` | the client's half of Check and Report |
 | `forwarded` | attributes in plain form, as one header |
