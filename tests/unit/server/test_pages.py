@@ -37,33 +37,40 @@ async def served(pages: Mapping[str, Page]) -> AsyncIterator[str]:
         await part.aclose()
 
 
+@asynccontextmanager
+async def asked(method: str, path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The answer of a server whose one page is `/`."""
+    async with (
+        served({"/": hello}) as at,
+        aiohttp.ClientSession() as http,
+        http.request(method, at + path) as answer,
+    ):
+        yield answer
+
+
 async def test_a_page_is_given_and_not_kept_by_anybody() -> None:
-    async with served({"/": hello}) as at, aiohttp.ClientSession() as http:
-        async with http.get(f"{at}/?fresh=1") as answer:
-            assert (answer.status, await answer.text()) == (200, "hello\n")
-            assert answer.headers["content-type"] == TEXT
-            assert answer.headers["cache-control"] == "no-store"
-            assert answer.headers["x-content-type-options"] == "nosniff"
+    async with asked("GET", "/?fresh=1") as answer:
+        assert (answer.status, await answer.text()) == (200, "hello\n")
+        assert answer.headers["content-type"] == TEXT
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_head_has_the_length_and_no_body() -> None:
-    async with served({"/": hello}) as at, aiohttp.ClientSession() as http:
-        async with http.head(f"{at}/") as answer:
-            assert (answer.status, answer.headers["content-length"]) == (200, "6")
-            assert await answer.read() == b""
+    async with asked("HEAD", "/") as answer:
+        assert (answer.status, answer.headers["content-length"]) == (200, "6")
+        assert await answer.read() == b""
 
 
 async def test_other_paths_are_not_found() -> None:
-    async with served({"/": hello}) as at, aiohttp.ClientSession() as http:
-        async with http.get(f"{at}/elsewhere") as answer:
-            assert (answer.status, await answer.text()) == (404, "nothing at /elsewhere\n")
+    async with asked("GET", "/elsewhere") as answer:
+        assert (answer.status, await answer.text()) == (404, "nothing at /elsewhere\n")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 async def test_nothing_can_be_changed(method: str) -> None:
-    async with served({"/": hello}) as at, aiohttp.ClientSession() as http:
-        async with http.request(method, f"{at}/") as answer:
-            assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+    async with asked(method, "/") as answer:
+        assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
 
 
 async def test_a_defect_of_a_page_is_500_and_others_are_served(
