@@ -31,8 +31,8 @@ def address_of(text: str) -> Address | None:
     """`192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`; None for all else."""
     host, port = text.strip(), ""
     if host.startswith("["):
-        host, _, rest = host[1:].partition("]")
-        if rest and not rest.startswith(":"):
+        host, bracket, rest = host[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
             return None
         port = rest[1:]
     elif host.count(":") == 1:

@@ -59,7 +59,7 @@ class Lifespan:
     async def _run(self, app: App, scope: Scope) -> None:
         try:
             await app(scope, self._next_event, self._pass_on)
-        except Exception as error:
+        except Exception as error:  # how an application says that it knows no lifespan
             if self._is_begun:
                 raise
             _log.info("application_without_lifespan", reason=f"{type(error).__name__}: {error}")

@@ -21,7 +21,8 @@ _PREFIX: Final = "HTTP_"
 _FORWARDED: Final = _PREFIX + FORWARDED_HEADER.upper().replace("-", "_")
 _BARE: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _RAW_TARGETS: Final = ("RAW_URI", "REQUEST_URI")  # gunicorn; uWSGI, mod_wsgi and Werkzeug
-_CERTIFICATES: Final = ("SSL_CLIENT_CERT", "HTTPS_CC")  # mod_ssl; uWSGI
+_APACHE_CERTIFICATE: Final = "SSL_CLIENT_CERT"
+_UWSGI_CERTIFICATE: Final = "HTTPS_CC"
 
 
 def key_of(name: str) -> str:
@@ -118,10 +119,10 @@ class EnvironReader:
             return _uris_of(socket.getpeercert() or {})
         if not self._has_server_certificates:
             return None
-        if environ.get("SSL_CLIENT_VERIFY", "SUCCESS") != "SUCCESS":
-            return None
-        pem = next((environ[key] for key in _CERTIFICATES if environ.get(key)), None)
-        return None if pem is None else uri_names(pem)
+        pem: str | None = environ.get(_UWSGI_CERTIFICATE)  # there only if it was verified
+        if environ.get("SSL_CLIENT_VERIFY") == "SUCCESS":
+            pem = environ.get(_APACHE_CERTIFICATE)
+        return uri_names(pem) if pem else None
 
 
 def _uris_of(certificate: Mapping[str, Any]) -> tuple[str, ...] | None:
