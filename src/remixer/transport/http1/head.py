@@ -88,9 +88,9 @@ def _parsed(head: bytes, *, max_headers: int) -> RequestHead:
     first, *rest = head.split(b"\r\n")
     if len(head) - len(head.translate(None, _CONTROLS)) != 2 * len(rest):
         raise BadHeadError(400, "a control character, or a line that ends in LF alone")
+    method, target, version = _request_line(first)
     if len(rest) > max_headers:
         raise BadHeadError(431, f"more than {max_headers} headers")
-    method, target, version = _request_line(first)
     lines = [_line(each) for each in rest]
     return RequestHead(method, target, lines, _ends_connection(lines, version))
 
