@@ -1,0 +1,120 @@
+"""The runtime and its caches inside an application: nothing listens, nothing leaves the process."""
+
+import asyncio
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from remixer.foundation.clock import Clock, SystemClock
+from remixer.foundation.errors import InternalError
+from remixer.mixer.port import Mixer
+from remixer.observability.metrics import RuntimeMetrics
+from remixer.server.lifecycle import Lifecycle, Part, Phase, Readiness, running
+from remixer.server.runtime_parts import RuntimeParts
+from remixer.server.settings import Settings
+from remixer.tiers.cached import Policies
+from remixer.tiers.network_failure import NetworkFailureMixer
+from remixer.tiers.settings import FailPolicy
+
+
+@dataclass(slots=True)
+class _Life:
+    """A Mixer that runs."""
+
+    parts: RuntimeParts
+    port: NetworkFailureMixer
+    readiness: Readiness
+    end: AsyncExitStack
+    """Drains and stops it."""
+    loop: asyncio.AbstractEventLoop
+    pid: int
+
+
+class LocalMixer:
+    """Implements `AppMixer`. Made anywhere; `start` binds it to the running loop."""
+
+    def __init__(
+        self,
+        config: Path | str,
+        settings: Settings | None = None,
+        *,
+        failure: FailPolicy = FailPolicy.CLOSED,
+        clock: Clock | None = None,
+    ) -> None:
+        """As `Remixer.local`. Files are read by `start`, which tells what is wrong with them."""
+        text = str(config)
+        store = text if "://" in text else f"fs://{Path(text).absolute()}"
+        self._settings = replace(settings or Settings(), config_store=store)
+        self._failure = failure
+        self._clock = clock or SystemClock()
+        self._life: _Life | None = None
+        self._starting = asyncio.Lock()
+        self.metrics = RuntimeMetrics()
+
+    async def start(self) -> None:
+        """Load the rules. Raises `StartupError` for a store that cannot be opened or read."""
+        async with self._starting:
+            life = self._life
+            if (
+                life is None
+                or life.pid != os.getpid()
+                or life.loop is not asyncio.get_running_loop()
+                or life.readiness.phase is not Phase.SERVING
+            ):
+                self._life = await self._begun()
+
+    async def aclose(self) -> None:
+        life, self._life = self._life, None
+        if life is None or life.pid != os.getpid() or life.loop.is_closed():
+            return
+        await life.end.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def port(self) -> Mixer:
+        return self._running.port
+
+    @property
+    def policies(self) -> Policies:
+        return self._running.parts.engine
+
+    @property
+    def _running(self) -> _Life:
+        if self._life is None:
+            message = "a Mixer is started before it is asked: `async with mixer:`"
+            raise InternalError(message)
+        return self._life
+
+    async def _begun(self) -> _Life:
+        readiness = Readiness()
+        parts = RuntimeParts(
+            self._settings, clock=self._clock, metrics=self.metrics, readiness=readiness
+        )
+        started = asyncio.Event()
+
+        async def tell() -> None:
+            started.set()
+
+        lifecycle = Lifecycle(
+            services=(*parts.services(), parts.configuration(), Part("started", on_start=tell)),
+            readiness=readiness,
+            grace_s=self._settings.drain_grace_s,
+        )
+        end = AsyncExitStack()
+        await end.enter_async_context(running(lifecycle, started=started, name="mixer"))
+        port = NetworkFailureMixer(parts.mixer, policy=self._failure, clock=self._clock)
+        return _Life(parts, port, readiness, end, asyncio.get_running_loop(), os.getpid())
