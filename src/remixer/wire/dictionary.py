@@ -5,7 +5,8 @@ U+FFFD: the original passes such bytes through, and refusing the message would l
 fails open skip its policy.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Final
 
 from remixer.foundation.status import Code
@@ -141,18 +142,33 @@ def global_index_bytes(count: int) -> dict[str, bytes]:
     return {word: index_bytes(index) for word, index in GLOBAL_INDICES.items() if index < count}
 
 
+def _slot_index_bytes() -> Iterator[bytes]:
+    """The indices of slots 0, 1, … on the wire: quicker than one by one."""
+    lows = range(1, _ONE_BYTE, 2)  # zig-zag makes odd numbers of them
+    yield from map(varint, lows)
+    for high in count(1):
+        tail = varint(high)
+        for low in lows:
+            yield _EARLIER_BYTES[low] + tail
+
+
+_ONE_BYTE: Final = 0x80
+_EARLIER_BYTES: Final = [bytes((low | _ONE_BYTE,)) for low in range(_ONE_BYTE)]
+
+
 class WordBytes(dict[str, bytes]):
     """As `WordList`, for messages that are written as bytes: words to indices on the wire.
 
     A word that nobody asked for before joins the message list. `known`: see `global_index_bytes`;
-    `field`: of the message, in which its list stands.
+    `heads`: see `word_heads`.
     """
 
-    __slots__ = ("_tag", "fields", "size_bytes")
+    __slots__ = ("_heads", "_indices", "fields", "size_bytes")
 
-    def __init__(self, known: Mapping[str, bytes], *, field: int) -> None:
+    def __init__(self, known: Mapping[str, bytes], *, heads: Sequence[bytes]) -> None:
         super().__init__(known)
-        self._tag = tag(field, LENGTH_DELIMITED)
+        self._heads = heads
+        self._indices = _slot_index_bytes()
         self.fields: list[bytes] = []
         """The message list so far: one field per word, in slot order."""
         self.size_bytes = 0
@@ -165,8 +181,16 @@ class WordBytes(dict[str, bytes]):
             # It may come out as a word that is there already; no list has a word twice.
             index = self[word] = self[encodable(word)]
             return index
-        index = self[word] = varint(2 * len(self.fields) + 1)  # zig-zag of -slot-1
-        framed = self._tag + varint(len(encoded)) + encoded
+        length = len(encoded)
+        heads = self._heads
+        head = heads[length] if length < _ONE_BYTE else heads[0][:-1] + varint(length)
+        framed = head + encoded
         self.fields.append(framed)
         self.size_bytes += len(framed)
+        index = self[word] = next(self._indices)
         return index
+
+
+def word_heads(field: int) -> tuple[bytes, ...]:
+    """What stands before a word of 0, 1, … 127 bytes in a message whose list is in `field`."""
+    return tuple(tag(field, LENGTH_DELIMITED) + varint(size) for size in range(_ONE_BYTE))

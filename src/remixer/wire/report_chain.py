@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 from typing import Final, TypeAlias
 
-from remixer.attributes.values import Duration, Timestamp, Value
-from remixer.wire.dictionary import WordBytes
+from remixer.attributes.values import Duration, PlainStringMap, Timestamp, Value
+from remixer.wire.dictionary import WordBytes, word_heads
 from remixer.wire.durations import split_duration, split_timestamp
 from remixer.wire.field_bytes import FIXED64, LENGTH_DELIMITED, VARINT, tag, varint
 from remixer.wire.framing import embedded
@@ -25,7 +25,7 @@ from remixer.wire.integers import nearest_int64
 
 # Fields of ReportRequest.
 _ELEMENT: Final = tag(1, LENGTH_DELIMITED)
-_DEFAULT_WORDS: Final = 2
+_WORD_HEADS: Final = word_heads(2)
 _GLOBAL_WORD_COUNT: Final = tag(3, VARINT)
 # Fields of CompressedAttributes: one map for each type.
 _STRINGS: Final = 2
@@ -88,7 +88,7 @@ class Chain:
         self.records = 0
         self.size_bytes = 0
         """Of the request; 0 without records."""
-        self._words = words = WordBytes(known, field=_DEFAULT_WORDS)
+        self._words = words = WordBytes(known, heads=_WORD_HEADS)
         self._word_count = 0
         """Words of the records that were taken; one that was not may have brought more."""
         self._attributes = [_Attribute(slot, words[name]) for slot, name in enumerate(names)]
@@ -114,10 +114,10 @@ class Chain:
                 if new != old:
                     index = words[new]
                     append(attribute.string_heads[len(index)] + index)
-            elif type(new) in _SCALARS:
+            elif (encode := _SCALARS.get(type(new))) is not None:
                 # Comparison does not see the sign of a zero.
                 if new != old or type(new) is not type(old) or (type(new) is float and not new):
-                    append(_SCALARS[type(new)](attribute, new, self._seconds))
+                    append(encode(attribute, new, self._seconds))
             else:
                 append(self._map_or_other(attribute, old, new, values))
         return self._take(b"".join(parts), values, most_bytes)
@@ -143,11 +143,14 @@ class Chain:
         self, attribute: "_Attribute", old: object, new: Remembered, values: list[Remembered]
     ) -> bytes:
         """What is said of a string map; what is to be remembered of it goes into `values`."""
-        if new is None:
+        if type(new) is PlainStringMap:
+            whole: Mapping[str, str] = new
+        elif new is None:
             raise AbsentError
-        if isinstance(new, _KINDS_OF_CARRIERS):
+        elif isinstance(new, _KINDS_OF_CARRIERS):
             return self._other(attribute, new)
-        whole = new.whole()  # type: ignore[union-attr] # a dict is what we remember, no bag has one
+        else:
+            whole = new.whole()  # type: ignore[union-attr] # no bag has a plain dict
         if old == whole:
             values[attribute.slot] = old  # type: ignore[call-overload] # it equals a mapping
             return b""

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -13,7 +14,7 @@ from random import Random
 import pytest
 
 from remixer.attributes.bag import PlainBag, plain_bag
-from remixer.drivers.spill_directory import SpillDirectory, SpillLimits
+from remixer.drivers.spill_directory import LoadedSegment, SpillDirectory, SpillLimits
 from remixer.drivers.spill_segments import SpillEntry
 from remixer.foundation.backoff import Backoff
 from remixer.foundation.errors import PolicyError, UnavailableError
@@ -732,3 +733,53 @@ def test_counts_have_the_names_of_the_reference_client() -> None:
         ]
 
     check()
+
+
+def test_what_neither_mixer_nor_disk_takes_is_counted_at_the_end(tmp_path: Path) -> None:
+    @in_virtual_time
+    async def check() -> None:
+        mixer = FakeMixer()
+        mixer.goes_away()
+        async with running(mixer, spill=spilling(tmp_path, most_bytes=10)) as pipeline:
+            pipeline.put(bags(1, 2))
+            await asyncio.sleep(3)
+        assert pipeline.counts.report_records_left == 2
+
+    check()
+
+
+class HungStore:
+    """Opens, and then a disk that answers no more: writes end when `release` is set."""
+
+    has_more = False
+
+    def __init__(self) -> None:
+        self.release = threading.Event()
+
+    def open(self) -> None:
+        """At once."""
+
+    def close(self) -> None:
+        """At once."""
+
+    def store(self, entries: Sequence[SpillEntry]) -> int:  # noqa: ARG002 - the port's
+        self.release.wait(5)
+        return 0
+
+    def load(self) -> LoadedSegment | None:
+        return None
+
+    def forget(self, name: str) -> None:
+        raise NotImplementedError
+
+
+async def test_a_hung_disk_does_not_hold_up_the_end() -> None:
+    mixer, store = FakeMixer(), HungStore()
+    mixer.goes_away()
+    try:
+        async with running(mixer, spill=store, grace_s=0.2) as pipeline:
+            pipeline.put(bags(1, 2))
+            await asyncio.sleep(0.05)
+        assert pipeline.counts.report_records_left == 2
+    finally:
+        store.release.set()

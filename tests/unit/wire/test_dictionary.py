@@ -4,13 +4,20 @@ from hashlib import sha256
 
 import pytest
 
+from remixer.foundation.status import Code
+from remixer.wire._pb.istio.mixer.v1.report_pb2 import ReportRequest
 from remixer.wire.dictionary import (
     FALLBACK_WORD_COUNT,
     GLOBAL_INDICES,
     GLOBAL_WORD_COUNT,
     MessageWords,
     UnknownIndexError,
+    WordBytes,
     WordList,
+    global_index_bytes,
+    index_bytes,
+    refuses_dictionary,
+    word_heads,
 )
 from remixer.wire.global_words import GLOBAL_WORDS
 
@@ -79,3 +86,39 @@ def test_word_list_holds_each_word_once() -> None:
     words = WordList(global_word_count=0)
     assert [words.index_of(word) for word in ("a", "b", "a")] == [-1, -2, -1]
     assert words.words() == [b"a", b"b"]
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "refused"),
+    [
+        (Code.INVALID_ARGUMENT, "Request could not be processed due to invalid words", True),
+        (Code.INVALID_ARGUMENT, "m:9091: Request could not be processed due to invalid x", True),
+        (Code.INVALID_ARGUMENT, "request could not be processed due to invalid x", False),
+        (Code.INTERNAL, "inconsistent global dictionary versions used: mixer knows 203", True),
+        (Code.INTERNAL, "performing check operation failed", False),
+        (Code.UNKNOWN, "Request could not be processed due to invalid words", False),
+    ],
+)
+def test_servers_say_in_two_ways_that_they_do_not_know_a_dictionary(
+    code: Code, message: str, *, refused: bool
+) -> None:
+    assert refuses_dictionary(code, message) is refused
+
+
+def test_words_have_the_indices_of_a_word_list() -> None:
+    words = [*GLOBAL_WORDS[90:120], *(f"w{number}" for number in range(300)), "é" * 200]
+    listed = WordList(global_word_count=111)
+    written = WordBytes(global_index_bytes(111), heads=word_heads(2))
+    for word in words:
+        assert written[word] == index_bytes(listed.index_of(word))
+    message = ReportRequest.FromString(b"".join(written.fields))
+    assert list(message.default_words) == listed.words()
+    assert written.size_bytes == len(b"".join(written.fields))
+
+
+@pytest.mark.parametrize(
+    ("index", "written"),
+    [(0, "00"), (-1, "01"), (1, "02"), (-64, "7f"), (64, "8001"), (-65, "8101"), (221, "ba03")],
+)
+def test_indices_are_written_as_zig_zag_varints(index: int, written: str) -> None:
+    assert index_bytes(index).hex() == written
