@@ -60,6 +60,11 @@ class Condition(IntEnum):
     __hash__ = int.__hash__
 
 
+def attribute_text(name: str, key: str | None) -> str:
+    """An attribute, or one entry of a string map, as expressions write it."""
+    return name if key is None else f'{name}["{key}"]'
+
+
 class Reference(NamedTuple):
     """One thing that an answer depends on. A tuple, because sets of them are on the hot path.
 

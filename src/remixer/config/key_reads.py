@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from remixer.attributes.bag import attribute_text
 from remixer.attributes.values import ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.config import kinds
@@ -41,7 +42,7 @@ class Mention:
     """Of the attribute in the text, from 1; 0 if the text has several lines."""
 
     def __str__(self) -> str:
-        return self.attribute if self.key is None else f'{self.attribute}["{self.key}"]'
+        return attribute_text(self.attribute, self.key)
 
 
 @dataclass(frozen=True, slots=True)

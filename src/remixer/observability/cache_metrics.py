@@ -7,8 +7,8 @@ from typing import Final
 from prometheus_client.metrics_core import Metric
 
 from remixer.tiers.answers import Place
-from remixer.tiers.cache_report import shape_text
 from remixer.tiers.cached import CachedMixer
+from remixer.tiers.shape_text import shape_text
 
 MOST_PLACES: Final = 100
 """Told of; arbitrary, and small beside what a scrape holds otherwise."""

@@ -1,16 +1,17 @@
 """What the memory of verdicts holds and did, for operators."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from remixer.attributes.bag import Condition, Reference
+from remixer.attributes.bag import Condition
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.config.key_reads import Mention
 from remixer.config.useless_keys import harm_of
 from remixer.tiers.answers import Answers, Place
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.keys import Shape
+from remixer.tiers.shape_text import ordered_references
 
 _MOST_PLACES: Final = 100
 """Told of, those with the most hits first; arbitrary, enough for a screen or a script."""
@@ -121,11 +122,6 @@ def place_reports(answers: Answers, vocabulary: Vocabulary) -> tuple[PlaceReport
     return tuple(ordered[:_MOST_PLACES])
 
 
-def shape_text(shape: Shape) -> str:
-    """Its attributes in one line."""
-    return ", ".join(_names(shape))
-
-
 def _place_report(place: Place, vocabulary: Vocabulary) -> PlaceReport:
     shapes = (
         ShapeReport(
@@ -141,19 +137,11 @@ def _place_report(place: Place, vocabulary: Vocabulary) -> PlaceReport:
 
 
 def _attributes(shape: Shape, vocabulary: Vocabulary) -> Iterable[AttributeReport]:
-    for name, key, condition in _ordered(shape):
+    for name, key, condition in ordered_references(shape):
         mention = Mention(name, key, 0)
         is_absent = condition is Condition.ABSENCE
         harm = "" if is_absent else harm_of(mention, vocabulary)
         yield AttributeReport(str(mention), is_absent, harm)
-
-
-def _names(shape: Shape) -> Sequence[str]:
-    return [str(Mention(name, key, 0)) for name, key, _ in _ordered(shape)]
-
-
-def _ordered(shape: Shape) -> list[Reference]:
-    return sorted(shape.references, key=lambda each: (each.name, each.key or ""))
 
 
 def _times(answers: Answers) -> list[tuple[float, float]]:

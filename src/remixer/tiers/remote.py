@@ -68,6 +68,10 @@ class ReportSink(Protocol):
 
     def put(self, bags: Sequence[Bag]) -> None: ...
 
+    def use_smallest_dictionary(self) -> None:
+        """The server knows no more words."""
+        ...
+
 
 class RemoteMixer:
     """Implements `Mixer`. Never answers without waiting."""
@@ -138,6 +142,7 @@ class RemoteMixer:
             ):
                 raise self._failed(failure) from failure
         self._word_count = FALLBACK_WORD_COUNT
+        self._reports.use_smallest_dictionary()
         try:
             return await self._called(request)
         except RpcFailed as failure:

@@ -12,8 +12,8 @@ from remixer.attributes.http_request import ip_bytes
 from remixer.attributes.values import Duration, PlainStringMap, Timestamp, Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.durations import parse_duration
+from remixer.foundation.numbers import parse_integer, parse_number
 from remixer.foundation.timestamps import parse_timestamp
-from remixer.sdk.numbers import parse_integer, parse_number
 
 _INT64_BOUND: Final = 2**63
 _BOOLS: Final = {"true": True, "false": False}
