@@ -102,9 +102,7 @@ class _ForwardAuth:
             return encode_failure(error)
         return self._decide(asked, request.peer)
 
-    def _decide(
-        self, asked: Question, peer: Peer
-    ) -> HttpResponse | Awaitable[HttpResponse]:
+    def _decide(self, asked: Question, peer: Peer) -> HttpResponse | Awaitable[HttpResponse]:
         header = asked.facts.headers[FORWARDED_HEADER]
         forwarded = None if header is None else self._forwarded.read(header, peer)
         check = CheckRequest(
