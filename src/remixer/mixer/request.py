@@ -2,10 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from remixer.attributes.bag import Bag
 from remixer.foundation.deadline import Deadline
 from remixer.mixer.outcome import CheckOutcome
+
+MATCHING: Final = "*"
+"""The name of "every quota whose rule applies" where quotas are asked for by name.
+
+Remixer's extension to Mixer v1: for this name the server allocates all quotas that apply, and
+answers with one entry of this name (`remixer.mixer.combined_quotas`). To Mixer it is a quota that
+nobody configured, and so granted.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +29,14 @@ class QuotaArgs:
 class MatchingQuotas:
     """Every quota whose rule applies to the request, each with the same arguments.
 
-    For protocols that cannot name quotas (Envoy's ext_authz). Mixer's own protocol names them.
+    For protocols that cannot name quotas (Envoy's ext_authz). Mixer's own protocol names them;
+    there it is a quota called `MATCHING`.
     """
 
     args: QuotaArgs = QuotaArgs()
+    is_combined: bool = False
+    """Whether one answer is wanted for all, under the name `MATCHING`, also if no quota applies.
+    It then depends on all that was read to find out which quotas apply."""
 
 
 @dataclass(frozen=True, slots=True)

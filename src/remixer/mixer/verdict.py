@@ -5,12 +5,16 @@ quota; names joined by `,`). An exhausted quota wins over one that could not be 
 known to be refused must not pass because something else failed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from remixer.foundation.errors import CheckFailedError, PolicyError, UnavailableError
 from remixer.foundation.status import Code, Status
 from remixer.mixer.outcome import CheckOutcome, Decision, QuotaOutcome
+from remixer.mixer.request import MATCHING
+
+_EXHAUSTED: Final = "Quota is exhausted for: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +35,31 @@ def verdict_of(outcome: CheckOutcome) -> Verdict:
     if not outcome.status.is_ok:
         denials = (each for each in outcome.decisions if not each.status.is_ok)
         return Verdict(outcome.status, tuple(denials))
-    refused = {name: quota for name, quota in outcome.quotas.items() if quota.granted == 0}
-    exhausted = {name: quota for name, quota in refused.items() if _is_exhausted(quota)}
+    refusal = refusal_of(outcome.quotas)
+    if refusal is None:
+        return Verdict(outcome.status, outcome.decisions + _decisions(outcome.quotas.values()))
+    if refusal.code == Code.RESOURCE_EXHAUSTED:
+        return Verdict(refusal, _decisions(filter(_is_exhausted, outcome.quotas.values())))
+    raise _failure(refusal)
+
+
+def refusal_of(quotas: Mapping[str, QuotaOutcome]) -> Status | None:
+    """RESOURCE_EXHAUSTED with the names of all that are; else the first failure; else None."""
+    exhausted = sorted(_told(name, each) for name, each in quotas.items() if _is_exhausted(each))
     if exhausted:
-        names = ",".join(sorted(exhausted))
-        status = Status(Code.RESOURCE_EXHAUSTED, f"Quota is exhausted for: {names}")
-        return Verdict(status, _decisions(exhausted.values()))
-    for name, quota in sorted(refused.items()):
-        raise _failure(name, quota)
-    return Verdict(outcome.status, outcome.decisions + _decisions(outcome.quotas.values()))
+        return Status(Code.RESOURCE_EXHAUSTED, _EXHAUSTED + ",".join(exhausted))
+    for name, quota in sorted(quotas.items()):
+        if quota.granted == 0:
+            return Status(quota.status.code, f"quota {name} failed: {quota.status.message}")
+    return None
+
+
+def _told(name: str, quota: QuotaOutcome) -> str:
+    """The name, or what a combined answer calls the quotas in it."""
+    message = quota.status.message
+    if name == MATCHING and message.startswith(_EXHAUSTED):
+        return message.removeprefix(_EXHAUSTED)
+    return name
 
 
 def _decisions(quotas: Iterable[QuotaOutcome]) -> tuple[Decision, ...]:
@@ -48,11 +68,10 @@ def _decisions(quotas: Iterable[QuotaOutcome]) -> tuple[Decision, ...]:
 
 def _is_exhausted(quota: QuotaOutcome) -> bool:
     """A refusal may carry RESOURCE_EXHAUSTED (redisquota does); other codes are failures."""
-    return quota.status.code in {Code.OK, Code.RESOURCE_EXHAUSTED}
+    return quota.granted == 0 and quota.status.code in {Code.OK, Code.RESOURCE_EXHAUSTED}
 
 
-def _failure(name: str, quota: QuotaOutcome) -> PolicyError:
-    message = f"quota {name} failed: {quota.status.message}"
-    if quota.status.code == Code.UNAVAILABLE:
-        return UnavailableError(message)
-    return CheckFailedError(message)
+def _failure(refusal: Status) -> PolicyError:
+    if refusal.code == Code.UNAVAILABLE:
+        return UnavailableError(refusal.message)
+    return CheckFailedError(refusal.message)

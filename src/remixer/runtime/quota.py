@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from remixer.attributes.bag import TrackedBag
+from remixer.attributes.bag import Reference, TrackedBag
 from remixer.attributes.values import Duration
 from remixer.config.policy_settings import FailureStep
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import InvalidRequestError
 from remixer.foundation.log import event_log
 from remixer.foundation.status import Code, Status
+from remixer.mixer.combined_quotas import combined
 from remixer.mixer.outcome import DEFAULT_VALID_DURATION, Decision, QuotaOutcome
-from remixer.mixer.request import MatchingQuotas, QuotaArgs
+from remixer.mixer.request import MATCHING, MatchingQuotas, QuotaArgs
 from remixer.runtime.calls import Call, Failure
 from remixer.runtime.conditions import applies
 from remixer.runtime.guard import Guard
@@ -51,14 +52,16 @@ async def allocate(
     *,
     guard: Guard,
 ) -> dict[str, QuotaOutcome]:
-    """One outcome per quota asked for.
+    """One outcome per quota asked for; for `MatchingQuotas`, per quota that applies, or one in all.
 
-    `new_view` gives the request's attributes with nothing of this variety noted as read. A quota that no rule applies to is granted as asked for 60 s; with `MatchingQuotas` it is
-    left out. Finishes without suspending if no quota handler of the route waits. Raises
-    `InvalidRequestError` for more than `MAX_QUOTAS`.
+    `new_view` gives the request's attributes with nothing of this variety noted as read. A named
+    quota that no rule applies to is granted as asked for 60 s. Finishes without suspending if no
+    quota handler of the route waits. Raises `InvalidRequestError` for more than `MAX_QUOTAS`.
     """
+    is_matching = isinstance(quotas, MatchingQuotas)
+    asked, references = _asked(table, new_view, quotas)
     outcomes: dict[str, QuotaOutcome] = {}
-    for name, args in _asked(table, new_view, quotas).items():
+    for name, args in asked.items():
         view = new_view()
         route = table.route_for(view)
         targets = _matching(route, name.lower(), view)
@@ -69,20 +72,27 @@ async def allocate(
                 deduplication_id=deduplication_id and deduplication_id + name,
             )
             outcomes[name] = await _ask(targets, view, request, deadline, guard=guard)
-        elif not isinstance(quotas, MatchingQuotas):
+        elif not is_matching:
             outcomes[name] = _not_limited(route, name, args, view)
-    return outcomes
+        if references is not None:
+            references |= view.references()
+    if references is None:
+        return outcomes
+    return {MATCHING: combined(outcomes, references=references)}
 
 
 def _asked(
     table: RouteTable, new_view: Callable[[], TrackedBag], quotas: QuotasAsked
-) -> Mapping[str, QuotaArgs]:
+) -> tuple[Mapping[str, QuotaArgs], frozenset[Reference] | None]:
+    """Quotas that may apply; for a combined answer, what was read to find them."""
     if isinstance(quotas, MatchingQuotas):
-        return dict.fromkeys(table.route_for(new_view()).quota, quotas.args)
+        view = new_view()
+        asked = dict.fromkeys(table.route_for(view).quota, quotas.args)
+        return asked, view.references() if quotas.is_combined else None
     if len(quotas) > MAX_QUOTAS:
         message = f"{len(quotas)} quotas in one request; at most {MAX_QUOTAS} are allowed"
         raise InvalidRequestError(message)
-    return quotas
+    return quotas, None
 
 
 def _matching(route: Route, name: str, bag: TrackedBag) -> list[tuple[str, QuotaTarget]]:

@@ -10,16 +10,17 @@ from google.protobuf.message import DecodeError
 
 from remixer.attributes.bag import Bag
 from remixer.attributes.values import Duration
-from remixer.foundation.errors import InvalidRequestError, PolicyError
+from remixer.foundation.errors import PolicyError
 from remixer.foundation.status import Code, Status
 from remixer.mixer.outcome import (
+    UNKNOWN_REFERENCES,
     CheckOutcome,
     HeaderOperation,
     HeaderOperationKind,
     QuotaOutcome,
     RouteDirective,
 )
-from remixer.mixer.request import CheckRequest, MatchingQuotas
+from remixer.mixer.request import MATCHING, CheckRequest, MatchingQuotas
 from remixer.wire._pb.istio.mixer.v1 import check_pb2, report_pb2
 from remixer.wire.bag import decode_duration
 from remixer.wire.compression import compress, compress_with
@@ -50,16 +51,16 @@ class UnreadableAnswerError(PolicyError):
 def encode_check_request(
     request: CheckRequest, *, global_word_count: int = GLOBAL_WORD_COUNT
 ) -> bytes:
-    """Raises `InvalidRequestError` for `MatchingQuotas`: this protocol names its quotas."""
+    """`MatchingQuotas` are asked for by the name `MATCHING`, which Remixer's servers know."""
     message = check_pb2.CheckRequest(
         attributes=compress(request.bag, global_word_count=global_word_count),
         global_word_count=global_word_count,
         deduplication_id=encodable(request.deduplication_id),
     )
-    if isinstance(request.quotas, MatchingQuotas):
-        text = "quotas that apply by match cannot be asked for over Mixer v1: name each quota"
-        raise InvalidRequestError(text)
-    for name, args in request.quotas.items():
+    quotas = request.quotas
+    if isinstance(quotas, MatchingQuotas):
+        quotas = {MATCHING: quotas.args}
+    for name, args in quotas.items():
         params = message.quotas[encodable(name)]
         params.amount, params.best_effort = args.amount, args.best_effort
     return message.SerializeToString()
@@ -117,8 +118,8 @@ def _quota(result: check_pb2.CheckResponse.QuotaResult) -> QuotaOutcome:
     lifetime = _lifetime(result, unset=_DEFAULT_QUOTA_DURATION)
     return QuotaOutcome(
         granted=max(0, result.granted_amount),
-        valid_duration=_AT_ONCE if references is None else lifetime,
-        references=references or frozenset(),
+        valid_duration=lifetime,
+        references=UNKNOWN_REFERENCES if references is None else references,
         status=_status(result),
     )
 

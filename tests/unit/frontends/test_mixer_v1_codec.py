@@ -16,7 +16,7 @@ from remixer.frontends.mixer_v1.codec import (
     report_problem,
 )
 from remixer.mixer.outcome import CheckOutcome, HeaderOperation, QuotaOutcome, RouteDirective
-from remixer.mixer.request import QuotaArgs
+from remixer.mixer.request import MatchingQuotas, QuotaArgs
 from remixer.wire._pb.istio.mixer.v1.check_pb2 import CheckRequest, CheckResponse
 from remixer.wire._pb.istio.mixer.v1.report_pb2 import ReportRequest
 from remixer.wire.client_codec import decode_check_response
@@ -118,6 +118,22 @@ def test_check_carries_quotas_deduplication_and_deadline() -> None:
     assert call.global_word_count == 111
     assert call.request.quotas == {"a": QuotaArgs(5), "b": QuotaArgs(0, best_effort=True)}
     assert (call.request.deduplication_id, call.request.deadline) == ("once", deadline)
+
+
+def test_the_quota_of_all_that_apply_is_combined() -> None:
+    message = CheckRequest()
+    message.quotas["*"].amount = 4
+    message.quotas["*"].best_effort = True
+    asked = decode_check_call(message.SerializeToString(), None).request.quotas
+    assert asked == MatchingQuotas(QuotaArgs(4, best_effort=True), is_combined=True)
+
+
+def test_the_quota_of_all_that_apply_stands_alone() -> None:
+    message = CheckRequest()
+    for name in ("*", "b", "a"):
+        message.quotas[name].amount = 1
+    with pytest.raises(InvalidRequestError, match=r"alone, without a, b$"):
+        decode_check_call(message.SerializeToString(), None)
 
 
 def test_newer_dictionary_gets_the_words_that_make_clients_fall_back() -> None:

@@ -5,9 +5,10 @@ What a named quota gets is part of `tests/conformance/dispatch.yaml`.
 
 import pytest
 
-from remixer.attributes.bag import plain_bag
+from remixer.attributes.bag import Condition, Reference, plain_bag
 from remixer.foundation.errors import InvalidRequestError
-from remixer.foundation.status import Code
+from remixer.foundation.status import Code, Status
+from remixer.mixer.outcome import DEFAULT_VALID_DURATION
 from remixer.mixer.request import CheckRequest, MatchingQuotas, QuotaArgs
 from remixer.runtime.quota import MAX_QUOTAS
 from remixer.testing.engine import running_engine
@@ -43,6 +44,48 @@ async def test_matching_quotas_are_those_whose_rule_applies() -> None:
     assert other.quotas["count"].granted == 3
     assert other.quotas["count"].decision is not None
     assert other.quotas["count"].decision.rule == "r.rule.shop"
+
+
+def user(condition: Condition) -> Reference:
+    return Reference("user", None, condition)
+
+
+async def test_a_combined_answer_depends_on_rules_that_do_not_apply() -> None:
+    quotas = MatchingQuotas(QuotaArgs(3), is_combined=True)
+    async with running_engine({"a": TEXT}, adapters=scripted_adapters(Journal())) as running:
+        none = running.engine.check_now(request(quotas, user="admin"))
+        one = running.engine.check_now(request(quotas))
+    assert none is not None
+    assert one is not None
+    assert {name: each.granted for name, each in none.quotas.items()} == {"*": 2**31 - 1}
+    assert none.quotas["*"].valid_duration == DEFAULT_VALID_DURATION
+    assert {name: each.granted for name, each in one.quotas.items()} == {"*": 3}
+    for outcome in (none, one):
+        references = outcome.quotas["*"].references
+        assert user(Condition.EXACT) in references
+        assert Reference("destination.namespace", None, Condition.EXACT) in references
+
+
+async def test_a_combined_answer_without_quotas_depends_on_the_namespace() -> None:
+    quotas = MatchingQuotas(is_combined=True)
+    async with running_engine({"a": VOCABULARY}, adapters=scripted_adapters(Journal())) as running:
+        granted = running.engine.grant_now(request(quotas))
+    assert granted is not None
+    assert Reference("destination.namespace", None, Condition.EXACT) in granted["*"].references
+
+
+async def test_a_combined_answer_is_the_least_of_all_and_names_what_is_exhausted() -> None:
+    text = TEXT + instance("size", "quota") + handler("none", "grant: 0")
+    text += rule("s", action("none", "size"), match='user == "al"')
+    quotas = MatchingQuotas(QuotaArgs(3, best_effort=True), is_combined=True)
+    async with running_engine({"a": text}, adapters=scripted_adapters(Journal())) as running:
+        both = running.engine.grant_now(request(quotas))
+        one = running.engine.grant_now(request(quotas, user="bo"))
+    assert both is not None
+    assert both["*"].granted == 0
+    assert both["*"].status == Status(8, "Quota is exhausted for: size")
+    assert one is not None
+    assert (one["*"].granted, one["*"].status) == (3, Status())
 
 
 @pytest.mark.parametrize(("once", "passed_on"), [("id-", " id-Count"), ("", "")])

@@ -4,9 +4,10 @@ import pytest
 
 from remixer.attributes.bag import plain_bag
 from remixer.attributes.values import Duration
-from remixer.foundation.errors import InvalidRequestError
 from remixer.foundation.status import Code, Status
-from remixer.mixer.request import CheckRequest, MatchingQuotas
+from remixer.mixer.outcome import UNKNOWN_REFERENCES
+from remixer.mixer.request import MATCHING, CheckRequest, MatchingQuotas, QuotaArgs
+from remixer.wire._pb.istio.mixer.v1 import check_pb2
 from remixer.wire.client_codec import (
     FOREVER,
     UnreadableAnswerError,
@@ -63,7 +64,20 @@ def test_header_operation_of_a_kind_nobody_defined_is_left_out() -> None:
     assert outcome.directive.request_header_operations == ()
 
 
-def test_quotas_must_be_named() -> None:
-    request = CheckRequest(plain_bag({}), MatchingQuotas())
-    with pytest.raises(InvalidRequestError, match="name each quota"):
-        encode_check_request(request)
+def test_quotas_that_apply_are_asked_for_by_their_name() -> None:
+    request = CheckRequest(plain_bag({}), MatchingQuotas(QuotaArgs(3, best_effort=True)))
+    message = check_pb2.CheckRequest.FromString(encode_check_request(request))
+    ((name, params),) = message.quotas.items()
+    assert (name, params.amount, params.best_effort) == (MATCHING, 3, True)
+
+
+@pytest.mark.parametrize(
+    "references",
+    ["2a 06 12 04 08 26 10 03", "2a 06 12 04 08 01 10 02"],
+    ids=["regex", "no such word"],
+)
+def test_grant_that_nobody_can_tell_the_key_of_lasts_and_fits_no_request(references: str) -> None:
+    payload = answer("12 00 1a 0f 0a 01 71 12 0a 10 05" + references)
+    outcome = decode_check_response(payload).quotas["q"]
+    assert outcome.references == UNKNOWN_REFERENCES
+    assert (outcome.granted, outcome.valid_duration) == (5, Duration(60_000_000_000))

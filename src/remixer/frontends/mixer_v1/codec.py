@@ -8,7 +8,7 @@ Source: Mixer v1 API; Mixer 1.3 where the answer's fields are concerned, 1.4 for
 quota.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
@@ -21,7 +21,7 @@ from remixer.foundation.errors import InvalidRequestError
 from remixer.foundation.http_fields import field_value, is_field_name
 from remixer.foundation.status import Status
 from remixer.mixer.outcome import CheckOutcome, HeaderOperation, QuotaOutcome, RouteDirective
-from remixer.mixer.request import CheckRequest, QuotaArgs
+from remixer.mixer.request import MATCHING, CheckRequest, MatchingQuotas, QuotaArgs
 from remixer.wire._pb.istio.mixer.v1 import check_pb2, report_pb2
 from remixer.wire.bag import CompressedBag
 from remixer.wire.dictionary import GLOBAL_WORD_COUNT
@@ -50,6 +50,9 @@ _MAP_VALUE: Final = 2
 _REFERENCES: Final = 5
 _DIRECTIVE: Final = 6
 
+_MOST_NAMED: Final = 5  # quotas, in an error
+
+_QuotaParams: TypeAlias = check_pb2.CheckRequest.QuotaParams
 _PreconditionResult = check_pb2.CheckResponse.PreconditionResult
 _QuotaResult = check_pb2.CheckResponse.QuotaResult
 _Result: TypeAlias = (
@@ -74,16 +77,23 @@ def decode_check_call(payload: bytes, deadline: Deadline | None) -> CheckCall:
     quotas = message.quotas
     request = CheckRequest(
         bag=CompressedBag(message.attributes),
-        quotas={
-            name: QuotaArgs(params.amount, params.best_effort) for name, params in quotas.items()
-        }
-        if quotas
-        else {},
+        quotas=_quotas(quotas) if quotas else {},
         deduplication_id=message.deduplication_id,
         deadline=deadline,
         keeps_answer=True,
     )
     return CheckCall(request, message.global_word_count)
+
+
+def _quotas(params: Mapping[str, _QuotaParams]) -> Mapping[str, QuotaArgs] | MatchingQuotas:
+    quotas = {name: QuotaArgs(each.amount, each.best_effort) for name, each in params.items()}
+    if MATCHING not in quotas:
+        return quotas
+    if len(quotas) > 1:
+        others = ", ".join(sorted(quotas.keys() - {MATCHING})[:_MOST_NAMED])
+        text = f"quota {MATCHING} stands for all that apply: ask for it alone, without {others}"
+        raise InvalidRequestError(text)
+    return MatchingQuotas(quotas[MATCHING], is_combined=True)
 
 
 def decode_report_call(payload: bytes) -> DecodedReport:
