@@ -22,6 +22,8 @@ from remixer.mixer.verdict import verdict_of
 from remixer.tiers.settings import FailPolicy
 
 _LOG_INTERVAL_S: Final = 10.0
+_REFUSED: Final = "the request could not be checked"
+"""What clients are told: the failure's own text names servers and handlers."""
 _log: Final = event_log(__name__)
 
 
@@ -96,7 +98,7 @@ class NetworkFailureMixer:
         # Apart, because it may quote an attribute's value.
         _log.debug("check_undecided_reason", reason=status.message)
         return CheckOutcome(
-            status=OK if is_open else status,
+            status=OK if is_open else Status(status.code, _REFUSED),
             valid_duration=Duration(0),
             valid_use_count=0,
             references=frozenset(),

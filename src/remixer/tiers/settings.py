@@ -48,4 +48,4 @@ class FailPolicy(Enum):
     OPEN = "open"
     """It passes."""
     CLOSED = "closed"
-    """It is refused, with the code and text of the failure."""
+    """It is refused, with the code of the failure."""
