@@ -17,7 +17,7 @@ from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest, QuotaArgs
 from remixer.sidecar.settings import ClientSettings
-from remixer.sidecar.stack import ClientStack, open_stack
+from remixer.sidecar.stack import ClientStack, forwarded_headers, open_stack
 from remixer.tiers.background import BackgroundWork
 from remixer.tiers.cached import Policies
 from remixer.transport.remote_spec import ConnectionSpec, connection_faults
@@ -147,6 +147,13 @@ class MixerClient:
     def report(self, *records: Attributes) -> None:
         """Take note of finished requests; sent later, with others. Never waits."""
         self.port.report([plain_bag(each) for each in records])
+
+    def forwarded_headers(self) -> dict[str, str]:
+        """Headers for requests that this program makes of others, so that they know who asks.
+
+        None without `ClientSettings.source_uid`. The other side believes them of whom it trusts.
+        """
+        return forwarded_headers(self._settings)
 
     def statistics(self) -> dict[str, int]:
         """Counters since `start`; most names are those of Mixer's client."""

@@ -134,6 +134,13 @@ class ClientStack:
         )
 
 
+def forwarded_headers(settings: ClientSettings) -> dict[str, str]:
+    """Headers that tell the next hop who asks; none if nobody said who that is."""
+    if not settings.source_uid:
+        return {}
+    return {FORWARDED_HEADER: encode_forwarded(PlainBag({"source.uid": settings.source_uid}))}
+
+
 def _spill(settings: ClientSettings) -> SpillDirectory | None:
     if settings.spill is None:
         return None
@@ -169,12 +176,11 @@ async def open_stack(
 
     `background` runs until the channel is closed. Raises `RemoteSetupError` for a bad address.
     """
-    own = PlainBag({"source.uid": settings.source_uid} if settings.source_uid else {})
     spec = ConnectionSpec(
         address,
         authentication=settings.authentication,
         authority=_AUTHORITY,
-        metadata=((FORWARDED_HEADER, encode_forwarded(own)),) if own else (),
+        metadata=tuple(forwarded_headers(settings).items()),
     )
     limits = ChannelLimits(wire=WireLimits(health_service=_SERVICE, keepalive_s=_KEEPALIVE_S))
     channel = await open_remote_channel(
