@@ -29,7 +29,13 @@ class BackgroundWork:
         if self._group is None:
             work.close()
             return
-        task = self._group.create_task(_walled(work, name), name=name)
+        walled = _walled(work, name)
+        try:
+            task = self._group.create_task(walled, name=name)
+        except RuntimeError:  # the group has ended
+            walled.close()
+            work.close()
+            return
         # A task that is cancelled before its first step would leave `work` never awaited.
         task.add_done_callback(lambda _: work.close())
 

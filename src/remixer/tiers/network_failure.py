@@ -1,7 +1,8 @@
 """What becomes of a request when nobody can decide on it: it passes, or it is refused.
 
 The one place where a client's failures become verdicts. Open also lets pass what the Mixer itself
-could not decide (INTERNAL). Source: `network_fail_policy` of Mixer's client.
+could not decide (INTERNAL), but no request that cannot be understood: else whoever makes such
+requests would be above all rules. Source: `network_fail_policy` of Mixer's client.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Final
 from remixer.attributes.bag import Bag
 from remixer.attributes.values import Duration
 from remixer.foundation.clock import Clock
-from remixer.foundation.errors import PolicyError
+from remixer.foundation.errors import InvalidRequestError, PolicyError
 from remixer.foundation.event_limit import EventLimit
 from remixer.foundation.log import event_log
 from remixer.foundation.status import OK, Code, Status
@@ -49,7 +50,7 @@ class NetworkFailureMixer:
         try:
             outcome = self._inner.check_now(request)
         except PolicyError as error:
-            return self._undecided(Status(error.code, error.message))
+            return self._failed(error)
         if outcome is None or (outcome.status.code == 0 and not outcome.quotas):
             return outcome
         return self._judged(outcome)
@@ -58,7 +59,7 @@ class NetworkFailureMixer:
         try:
             outcome = await self._inner.check(request)
         except PolicyError as error:
-            return self._undecided(Status(error.code, error.message))
+            return self._failed(error)
         return self._judged(outcome)
 
     def grant_now(self, request: CheckRequest) -> Mapping[str, QuotaOutcome] | None:
@@ -72,21 +73,24 @@ class NetworkFailureMixer:
 
     # ------------------------------------------------------------ inside
 
+    def _failed(self, error: PolicyError) -> CheckOutcome:
+        is_open = self._policy is FailPolicy.OPEN and not isinstance(error, InvalidRequestError)
+        return self._undecided(Status(error.code, error.message), is_open=is_open)
+
     def _judged(self, outcome: CheckOutcome) -> CheckOutcome:
         """The outcome, unless it says that there is none."""
         if outcome.status.code == Code.INTERNAL and self._policy is FailPolicy.OPEN:
-            return self._undecided(outcome.status)
+            return self._undecided(outcome.status, is_open=True)
         if not outcome.quotas:
             return outcome
         try:
             verdict_of(outcome)
         except PolicyError as error:
-            undecided = self._undecided(Status(error.code, error.message))
+            undecided = self._failed(error)
             return replace(outcome, quotas={}) if undecided.status.is_ok else undecided
         return outcome
 
-    def _undecided(self, status: Status) -> CheckOutcome:
-        is_open = self._policy is FailPolicy.OPEN
+    def _undecided(self, status: Status, *, is_open: bool) -> CheckOutcome:
         self.counts.opened += is_open
         self.counts.closed += not is_open
         held_back = self._logged.pass_now("", now_s=self._clock.monotonic_s())

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 from remixer.attributes.bag import Bag
 from remixer.foundation.clock import Clock
+from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import PolicyError
 from remixer.foundation.status import Code
 from remixer.mixer.outcome import REPORTED, CheckOutcome, QuotaOutcome, ReportOutcome
@@ -101,23 +102,15 @@ class RemoteMixer:
         return None
 
     async def check(self, request: CheckRequest) -> CheckOutcome:
-        counts = self.counts
-        counts.remote_calls += 1
+        self.counts.remote_calls += 1
         if not request.deduplication_id:
             call_id = f"{self._base}{next(self._call_numbers)}"
             request = replace(request, deduplication_id=call_id)
-        retries = 0
-        while True:
-            try:
-                return await self._attempt(request)
-            except RemoteCallError:
-                pause_s = self._pause_s(retries)
-                is_last = retries >= self._settings.max_retry
-                if is_last or self._left_s(request) <= pause_s:
-                    raise
-            await asyncio.sleep(pause_s)
-            retries += 1
-            counts.remote_call_retries += 1
+        try:
+            return await self._attempts(request)
+        except asyncio.CancelledError:
+            self.counts.remote_call_cancellations += 1
+            raise
 
     def grant_now(self, request: CheckRequest) -> Mapping[str, QuotaOutcome] | None:  # noqa: ARG002 - the port's
         return None
@@ -132,32 +125,47 @@ class RemoteMixer:
 
     # ------------------------------------------------------------ inside
 
+    async def _attempts(self, request: CheckRequest) -> CheckOutcome:
+        """Raises as `_attempt`, for the last of them."""
+        retries = 0
+        while True:
+            try:
+                return await self._attempt(request)
+            except RemoteCallError:
+                pause_s = self._pause_s(retries)
+                is_last = retries >= self._settings.max_retry
+                if is_last or not self._has_more_than(pause_s, request):
+                    raise
+            await asyncio.sleep(pause_s)
+            retries += 1
+            self.counts.remote_call_retries += 1
+
     async def _attempt(self, request: CheckRequest) -> CheckOutcome:
         """Raises `RemoteCallError`, or `InvalidRequestError` for a request that cannot be asked."""
+        word_count = self._word_count
         try:
-            return await self._called(request)
+            return await self._called(request, word_count)
         except RpcFailed as failure:
-            if self._word_count == FALLBACK_WORD_COUNT or not refuses_dictionary(
-                failure.code, failure.message
-            ):
-                raise self._failed(failure) from failure
+            error = self._failed(failure)
+            is_refusal = refuses_dictionary(failure.code, failure.message)
+            if word_count == FALLBACK_WORD_COUNT or not is_refusal:
+                raise error from failure
+        # Others that are under way learn the same by themselves.
         self._word_count = FALLBACK_WORD_COUNT
         self._reports.use_smallest_dictionary()
         try:
-            return await self._called(request)
+            return await self._called(request, FALLBACK_WORD_COUNT)
         except RpcFailed as failure:
             raise self._failed(failure) from failure
 
-    async def _called(self, request: CheckRequest) -> CheckOutcome:
-        payload = encode_check_request(request, global_word_count=self._word_count)
-        timeout_s = min(self._settings.timeout_s, self._left_s(request))
-        try:
-            answer = await self._channel.unary(
-                CHECK_PATH, payload, timeout_s=timeout_s, is_safe_to_retry=True
-            )
-        except asyncio.CancelledError:
-            self.counts.remote_call_cancellations += 1
-            raise
+    async def _called(self, request: CheckRequest, word_count: int) -> CheckOutcome:
+        payload = encode_check_request(request, global_word_count=word_count)
+        timeout_s = self._settings.timeout_s
+        if request.deadline is not None:
+            timeout_s = min(timeout_s, self._left_s(request.deadline))
+        answer = await self._channel.unary(
+            CHECK_PATH, payload, timeout_s=timeout_s, is_safe_to_retry=True
+        )
         try:
             outcome = decode_check_response(answer)
         except UnreadableAnswerError as error:
@@ -176,10 +184,11 @@ class RemoteMixer:
                 counts.remote_call_other_errors += 1
         return RemoteCallError(failure.code, failure.message)
 
-    def _left_s(self, request: CheckRequest) -> float:
-        if request.deadline is None:
-            return self._settings.timeout_s
-        return request.deadline.remaining_s(now_s=self._clock.monotonic_s())
+    def _has_more_than(self, pause_s: float, request: CheckRequest) -> bool:
+        return request.deadline is None or self._left_s(request.deadline) > pause_s
+
+    def _left_s(self, deadline: Deadline) -> float:
+        return deadline.remaining_s(now_s=self._clock.monotonic_s())
 
     def _pause_s(self, retries: int) -> float:
         """So that the first retry waits just the base, and later ones between it and a bound."""

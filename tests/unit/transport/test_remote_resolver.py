@@ -1,12 +1,16 @@
 """Which addresses a name stands for, and when it is asked about again."""
 
+import pytest
+
 from remixer.testing.clock import in_virtual_time
-from remixer.transport.remote_address import HostTarget, UnixTarget
+from remixer.transport.remote_address import HostTarget, ListTarget, UnixTarget, parse_target
 from remixer.transport.remote_resolver import (
     FixedResolver,
+    ListResolver,
     Resolution,
     ResolutionLimits,
     ResolveFailed,
+    Resolver,
     SystemResolver,
     resolver_for,
 )
@@ -94,3 +98,48 @@ async def test_a_name_that_cannot_be_looked_up_is_named() -> None:
         assert "a" * 64 in str(error)  # noqa: PT017 - the text is the point
     else:
         raise AssertionError
+
+
+# ------------------------------------------------------------ lists
+
+
+class Gone:
+    """A name that does not resolve, for `reason`."""
+
+    is_fixed = False
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def resolve(self) -> tuple[str, ...]:
+        raise ResolveFailed(self._reason)
+
+
+async def test_a_list_has_all_addresses_of_its_members_in_order() -> None:
+    resolver = resolver_for(parse_target("127.0.0.2:80,unix:/run/a.sock,[::1]:9091"))
+    assert resolver.is_fixed
+    assert await resolver.resolve() == ("ipv4:127.0.0.2:80", "unix:/run/a.sock", "ipv6:[::1]:9091")
+
+
+def test_a_list_with_a_name_in_it_is_asked_about_again() -> None:
+    target = ListTarget((HostTarget("127.0.0.1", 80), HostTarget("mixer", 80)))
+    assert not resolver_for(target).is_fixed
+
+
+async def test_a_member_that_finds_nothing_takes_none_of_the_others_with_it() -> None:
+    members: tuple[Resolver, ...] = (Gone("a is unknown"), FixedResolver(("x",)), Gone("b, too"))
+    assert await ListResolver(members).resolve() == ("x",)
+
+
+async def test_a_list_in_which_nobody_finds_anything_says_why_of_all() -> None:
+    with pytest.raises(ResolveFailed, match=r"^a is unknown; b, too$"):
+        await ListResolver((Gone("a is unknown"), Gone("b, too"))).resolve()
+
+
+async def test_a_list_hides_no_fault_of_ours() -> None:
+    class Broken(Gone):
+        async def resolve(self) -> tuple[str, ...]:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await ListResolver((FixedResolver(("x",)), Broken(""))).resolve()

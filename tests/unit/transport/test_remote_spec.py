@@ -2,7 +2,13 @@
 
 import pytest
 
-from remixer.transport.remote_address import HostTarget, Target, UnixTarget, parse_target
+from remixer.transport.remote_address import (
+    HostTarget,
+    ListTarget,
+    Target,
+    UnixTarget,
+    parse_target,
+)
 from remixer.transport.remote_spec import (
     AuthHeader,
     ConnectionSpec,
@@ -121,3 +127,51 @@ def test_endpoint_params_and_urls_are_not_shown() -> None:
     spec = ConnectionSpec("adapter:80", None, Tls(token=oauth))
     assert "s3cret" not in str(connection_faults(spec))
     assert "audience" not in repr(spec)
+
+
+# ------------------------------------------------------------ several addresses
+
+
+def test_addresses_with_commas_between_them_are_a_list() -> None:
+    target = parse_target("a:1, unix:/run/b.sock ,[::1]:3")
+    members = (HostTarget("a", 1), UnixTarget("/run/b.sock"), HostTarget("::1", 3))
+    assert target == ListTarget(members)
+    assert str(target) == "a:1,unix:/run/b.sock,[::1]:3"
+    assert parse_target(str(target)) == target
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("a:1,a:1", "names one address twice"),
+        ("unix:/x,unix:///x", "names one address twice"),
+        ("a:1,", "is empty"),
+        (",a:1", "is empty"),
+        ("a:1,,b:1", "is empty"),
+        ("a:1,b", "`b` is not HOST:PORT"),
+        ("a:1;b:1", "needs brackets"),
+    ],
+)
+def test_one_bad_member_spoils_a_list(text: str, part: str) -> None:
+    with pytest.raises(ValueError, match="^.*" + part):
+        parse_target(text)
+
+
+def test_tls_to_several_hosts_needs_the_name_of_their_certificates() -> None:
+    (fault,) = connection_faults(ConnectionSpec("a:1,b:1", authentication=Tls("/ca.pem")))
+    assert fault.path == "authentication.server_name"
+    assert "certificates of all addresses" in fault.message
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ConnectionSpec("a:1,b:1"),
+        ConnectionSpec("a:1", authentication=Tls("/ca.pem")),
+        ConnectionSpec("a:1,b:1", authentication=Tls("/ca.pem", server_name="mixer")),
+        # Its certificate has an identity, and so must theirs.
+        ConnectionSpec("a:1,b:1", authentication=MutualTls("/c.pem", "/k.pem")),
+    ],
+)
+def test_everybody_else_needs_none(spec: ConnectionSpec) -> None:
+    assert connection_faults(spec) == ()
