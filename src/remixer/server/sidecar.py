@@ -104,9 +104,9 @@ class SidecarServer:
         )
         if self._settings.forward_auth_address is not None:
             yield self._forward_auth_part(self._settings.forward_auth_address)
-        yield Part("grpc", on_start=self._serve, on_drain=self._drain, on_close=self._cut)
         if self._settings.monitoring_address is not None:
             yield self._monitoring_part(self._settings.monitoring_address)
+        yield Part("grpc", on_start=self._serve, on_drain=self._drain, on_close=self._cut)
 
     # ------------------------------------------------------------ the client
 
@@ -151,7 +151,12 @@ class SidecarServer:
             limits=self._settings.limits(),
         )
         self.addresses = await self._server.start()
-        _log.info("listening", grpc=list(self.addresses), mixer=self._settings.mixer)
+        _log.info(
+            "listening",
+            grpc=list(self.addresses),
+            **self._http_addresses(),
+            mixer=self._settings.mixer,
+        )
         self._board.announce(is_serving=True)
         self._started.set()
         if self._on_started is not None:
@@ -166,6 +171,11 @@ class SidecarServer:
             *ext_authz_methods(mixer, vocabulary=self._standard, forwarded=reader),
             *access_log_methods(mixer, vocabulary=self._standard),
         )
+
+    def _http_addresses(self) -> dict[str, str]:
+        """Where HTTP is served; nothing of what is switched off."""
+        found = {"monitoring": self.monitoring_address, "forward_auth": self.forward_auth_address}
+        return {name: address for name, address in found.items() if address}
 
     def _standard(self) -> Vocabulary:
         return self._vocabulary

@@ -1,16 +1,18 @@
 """`remixer lab`: experiments on this machine that end in numbers."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from remixer.cli.console import OutputFlag, OutputFormat
 from remixer.cli.exits import ExitCode
-from remixer.cli.lab.options import AvailabilityOptions
+from remixer.cli.lab.options import AvailabilityOptions, SidecarOptions
 
 app = typer.Typer(add_completion=False)
 
 _DEFAULTS = AvailabilityOptions()
+_SIDECAR = SidecarOptions()
 
 
 @app.callback()
@@ -55,4 +57,61 @@ def availability(
         output=output,
     )
     run_until_interrupted(run_availability(options))
+    return ExitCode.DONE
+
+
+@app.command("sidecar")
+def sidecar(  # noqa: PLR0913 - each is a flag of its own
+    *,
+    requests: Annotated[
+        int, typer.Option(min=100, max=100_000_000, help="Requests, through each Envoy.")
+    ] = _SIDECAR.requests,
+    keys: Annotated[
+        int, typer.Option(min=1, max=9_000, help="Users who ask often.")
+    ] = _SIDECAR.keys,
+    tail: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Part of the requests of users who ask rarely.")
+    ] = _SIDECAR.tail,
+    connections: Annotated[
+        int,
+        typer.Option(min=1, max=1_000, help="To each Envoy; one request after another on each."),
+    ] = _SIDECAR.connections,
+    outage: Annotated[
+        float, typer.Option(min=0.1, max=600.0, metavar="SECONDS", help="Without the Mixer.")
+    ] = _SIDECAR.outage_s,
+    checks: Annotated[
+        int, typer.Option(min=1_000, max=1_000_000_000, help="Of the library, in this process.")
+    ] = _SIDECAR.checks,
+    seed: Annotated[int, typer.Option(help="Of the requests.")] = _SIDECAR.seed,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw latencies and calls: an .svg.")
+    ] = _SIDECAR.plot,
+    output: OutputFlag = OutputFormat.TEXT,
+) -> int:
+    """Send the same traffic with and without a sidecar: calls saved, latencies, no Mixer at all.
+
+    Exit codes:
+    0 measured
+    1 a part could not start
+    2 --plot cannot be drawn
+    130 interrupted
+    """
+    from remixer.cli.interrupts import run_until_interrupted
+    from remixer.cli.lab.bar_chart import require_svg
+    from remixer.cli.lab.sidecar_program import run_sidecar_lab
+
+    if plot is not None:
+        require_svg(plot)
+    options = SidecarOptions(
+        requests=requests,
+        keys=keys,
+        tail=tail,
+        connections=connections,
+        outage_s=outage,
+        checks=checks,
+        seed=seed,
+        plot=plot,
+        output=output,
+    )
+    run_until_interrupted(run_sidecar_lab(options))
     return ExitCode.DONE

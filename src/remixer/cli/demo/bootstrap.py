@@ -7,9 +7,9 @@ response headers. Envoy reads JSON as YAML, so a JSON document is what it gets.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
-from remixer.transport.addresses import TcpAddress
+from remixer.transport.addresses import Address, TcpAddress, UnixAddress
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json]"
 
@@ -32,7 +32,7 @@ _AUTHZ: Final = "envoy.filters.http.ext_authz"
 class EnvoyPlan:
     """What an Envoy of the demo is told."""
 
-    mixer: TcpAddress
+    mixer: Address
     service: TcpAddress
     listen: TcpAddress = _ANY_PORT
     static_attributes: Mapping[str, str] = field(default_factory=dict)
@@ -60,11 +60,17 @@ def _typed(name: str, message: str, config: Mapping[str, Json]) -> dict[str, Jso
     return {"name": name, "typed_config": {"@type": _TYPES + message, **config}}
 
 
-def _address(at: TcpAddress) -> Json:
-    return {"socket_address": {"address": at.host, "port_value": at.port}}
+def _address(at: Address) -> Json:
+    match at:
+        case TcpAddress():
+            return {"socket_address": {"address": at.host, "port_value": at.port}}
+        case UnixAddress():
+            return {"pipe": {"path": at.path}}
+        case _:
+            assert_never(at)
 
 
-def _cluster(name: str, at: TcpAddress, *, speaks_http2: bool) -> Json:
+def _cluster(name: str, at: Address, *, speaks_http2: bool) -> Json:
     endpoint: Json = {"endpoint": {"address": _address(at)}}
     cluster: dict[str, Json] = {
         "name": name,

@@ -1,6 +1,7 @@
 """What a person can choose about the experiments."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from remixer.cli.console import OutputFormat
@@ -23,4 +24,26 @@ class AvailabilityOptions:
     """The part of the requests of users whom nobody can know."""
     steady_s: float = 6.0
     """Time that is lived between outages, after all has recovered; longer than verdicts live."""
+    output: OutputFormat = OutputFormat.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarOptions:
+    """Of `remixer lab sidecar`. Each has the flag of its name."""
+
+    requests: int = 20_000
+    """Through each Envoy."""
+    keys: int = 1_000
+    """Users who ask often."""
+    tail: float = 0.001
+    """The part of the requests of other users, of whom few ask much (Zipf)."""
+    connections: int = 4
+    """To each Envoy; on each, one request after the other."""
+    outage_s: float = 5.0
+    """How long the Mixer is away."""
+    checks: int = 3_000_000
+    """Of the library, in the lab's own process; each is reported, too."""
+    seed: int = 1
+    plot: Path | None = None
+    """A picture of it, SVG."""
     output: OutputFormat = OutputFormat.TEXT
