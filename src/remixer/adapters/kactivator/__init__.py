@@ -1,0 +1,1 @@
+"""`kactivator`: wakes idle Knative revisions, and holds requests until one answers."""
