@@ -155,12 +155,14 @@ class QuotaCachedMixer:
         background = self._background if self._settings.is_on else None
         if background is None:
             return None
-        if any(args.amount <= 0 for args in asked.values()):
-            return None
+        for args in asked.values():
+            if args.amount <= 0:
+                return None
         outcomes: dict[str, QuotaOutcome] = {}
         is_granted = True
         now_ms = self._now_ms()
-        self._give_up_lost(now_ms=now_ms)
+        if self._flights:
+            self._give_up_lost(now_ms=now_ms)
         for name, args in asked.items():
             held, draw = self._drawn(name, args, request.bag, now_ms=now_ms)
             if draw.prefetch is not None:

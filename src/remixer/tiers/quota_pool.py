@@ -124,7 +124,11 @@ class QuotaPool:
 
     def available(self, *, now_ms: int) -> int:
         """Tokens that are good now."""
-        return sum(part.left for part in self._parts if now_ms < part.ends_ms)
+        available = 0
+        for part in self._parts:
+            if now_ms < part.ends_ms:
+                available += part.left
+        return available
 
     # ------------------------------------------------------------ by requests
 

@@ -70,6 +70,8 @@ class Pools:
         self._stored: OrderedDict[Key, KeyedPool] = OrderedDict()
         """The one used last comes last."""
         self._serial = 0
+        self._sweep_ms = 0
+        """No pool is idle before that."""
 
     def __len__(self) -> int:
         """How many keys have a pool."""
@@ -77,7 +79,8 @@ class Pools:
 
     def find(self, name: str, bag: Bag, *, now_ms: int) -> KeyedPool:
         """The pool of a request: that of its key, or the pending one."""
-        self._drop_idle(now_ms=now_ms)
+        if now_ms >= self._sweep_ms:
+            self._sweep_ms = self._drop_idle(now_ms=now_ms)
         quota = self._quota(name)
         shapes, stored = quota.shapes, self._stored
         for index, shape in enumerate(shapes):
@@ -158,9 +161,12 @@ class Pools:
         self._stored[learnt.key] = pool
         return pool
 
-    def _drop_idle(self, *, now_ms: int) -> None:
+    def _drop_idle(self, *, now_ms: int) -> int:
+        """When it is to be done again."""
+        idle_ms = self._limits.idle_ms
         while self._stored:
             key, oldest = next(iter(self._stored.items()))
-            if now_ms - oldest.used_ms < self._limits.idle_ms:
-                return
+            if now_ms - oldest.used_ms < idle_ms:
+                return oldest.used_ms + idle_ms
             del self._stored[key]
+        return now_ms + idle_ms
