@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeAlias, TypeVar
 
+from remixer.attributes.bag import PlainBag
 from remixer.attributes.values import Value
 
 M = TypeVar("M")
@@ -13,7 +14,8 @@ AttributeTable: TypeAlias = Mapping[str, Callable[[M], Value | None]]
 class TableBag(dict[str, Value | None], Generic[M]):
     """A `Bag`. Its own entries are the memo of what was read, None where absent.
 
-    What stands above the table is told by `_read`, what else may be present by `_candidates`.
+    What stands above the table is told by `_read`, what else may be present by `_candidates`, and
+    both at once by `present`.
     """
 
     __slots__ = ("_message", "_table")
@@ -30,7 +32,28 @@ class TableBag(dict[str, Value | None], Generic[M]):
     def names(self) -> Iterator[str]:
         """Present attributes, each once; presence is known only by reading, so this reads."""
         candidates = dict.fromkeys(self._candidates())
+        self._read_table()
         return (name for name in candidates if self[name] is not None)
+
+    def _read_table(self) -> None:
+        """All of it at once: half the time of asking for one after the other."""
+        message = self._message
+        for name, read in self._table.items():
+            if name not in self:
+                self[name] = read(message)
+
+    def present(self) -> PlainBag:
+        """All attributes that there are, as reading them one by one would give them."""
+        return PlainBag((name, value) for name in self.names() if (value := self[name]) is not None)
+
+    def _read_all(self, found: PlainBag) -> PlainBag:
+        """`found` with what the table reads over it."""
+        message = self._message
+        for name, read in self._table.items():
+            value = read(message)
+            if value is not None:
+                found[name] = value
+        return found
 
     def _candidates(self) -> Iterable[str]:
         return self._table

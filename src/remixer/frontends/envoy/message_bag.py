@@ -47,6 +47,11 @@ class MessageBag(TableBag[M]):
     def _candidates(self) -> Iterable[str]:
         return (*self._static, *self._table, *self._metadata)
 
+    def _read_table(self) -> None:
+        for name in self._static:
+            self[name]  # what is known already is not read from the table
+        super()._read_table()
+
     def _read(self, name: str) -> Value | None:
         if name in self._static:
             return static_value(name, self._static[name], self._vocabulary)

@@ -104,4 +104,5 @@ class StreamDecoder:
 def _static_attributes(common: AccessLogCommon) -> Mapping[str, str]:
     """Custom tags, and above them what the check took from the request's `x-istio-attributes`."""
     forwarded = CheckRecord(common.metadata.filter_metadata).forwarded()
-    return {**common.custom_tags, **forwarded} if forwarded else common.custom_tags
+    # Not the message's own map, which answers ten times slower.
+    return {**common.custom_tags, **forwarded} if forwarded else dict(common.custom_tags)

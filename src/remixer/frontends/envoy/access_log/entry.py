@@ -50,7 +50,7 @@ class LogEntry:
         self.common = common
         self.reporter = reporter
 
-    @property
+    @cached_property
     def is_outbound(self) -> bool:
         """Whether the reporter stands at the source. Said by a custom tag; else it does not."""
         return self.common.custom_tags.get(REPORTER_KIND) == _OUTBOUND

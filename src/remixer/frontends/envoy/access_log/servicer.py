@@ -1,5 +1,6 @@
 """The gRPC method `envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs`."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
@@ -39,11 +40,14 @@ class _Complaints:
             _log.debug("access_log_error", reason=error)
 
 
-def access_log_methods(mixer: Mixer, *, vocabulary: VocabularySource) -> tuple[StreamMethod, ...]:
+def access_log_methods(
+    mixer: Mixer, *, vocabulary: VocabularySource, entries_at_once: int | None = None
+) -> tuple[StreamMethod, ...]:
     """Methods that take Envoy's HTTP and TCP access logs as reports to `mixer`.
 
-    Each message becomes one report. Envoy is never answered while it logs; a message that
-    cannot be read ends its stream, and Envoy opens another.
+    Each message becomes one report, or several of `entries_at_once`, between which checks may be
+    answered. Envoy is never answered while it logs; a message that cannot be read ends its stream,
+    and Envoy opens another.
     """
 
     async def stream(messages: AsyncIterator[bytes], _: CallContext) -> AsyncIterator[bytes]:
@@ -52,8 +56,11 @@ def access_log_methods(mixer: Mixer, *, vocabulary: VocabularySource) -> tuple[S
         try:
             async for message in messages:
                 bags = decoder.decode(message, vocabulary())
-                if bags:
-                    complaints.take(mixer.report(bags).errors)
+                step = entries_at_once or len(bags) or 1
+                for first in range(0, len(bags), step):
+                    if first:
+                        await asyncio.sleep(0)
+                    complaints.take(mixer.report(bags[first : first + step]).errors)
         except PolicyError as error:
             raise RpcError(error.code, error.message) from error
         yield StreamAccessLogsResponse().SerializeToString()
