@@ -15,6 +15,7 @@ from remixer.observability.metrics import RuntimeMetrics
 from remixer.server.lifecycle import Lifecycle, Part, Phase, Readiness, running
 from remixer.server.runtime_parts import RuntimeParts
 from remixer.server.settings import Settings
+from remixer.sidecar.forks import leave_alone
 from remixer.tiers.cached import Policies
 from remixer.tiers.network_failure import NetworkFailureMixer
 from remixer.tiers.settings import FailPolicy
@@ -64,6 +65,8 @@ class LocalMixer:
                 or life.loop is not asyncio.get_running_loop()
                 or life.readiness.phase is not Phase.SERVING
             ):
+                if life is not None and life.pid != os.getpid():
+                    leave_alone(life)
                 self._life = await self._begun()
 
     async def aclose(self) -> None:
@@ -71,6 +74,15 @@ class LocalMixer:
         if life is None or life.pid != os.getpid() or life.loop.is_closed():
             return
         await life.end.aclose()
+
+    async def rest(self) -> None:
+        """Before a fork: nothing is to be done for it here.
+
+        Connections are the handlers' own. Adapters elsewhere are of no use in a child.
+        """
+
+    def wake(self) -> None:
+        """The fork is over."""
 
     async def __aenter__(self) -> Self:
         await self.start()

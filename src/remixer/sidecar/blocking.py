@@ -3,40 +3,42 @@
 Theory of operation. One thread runs an event loop with an `AppMixer` in it, from the first question
 on. What was answered before is answered in the caller's own thread, under a lock, from a memory like
 the tiers' (`remixer.tiers.answers`); everything else is handed to the loop, and the caller waits.
-Reports are left in a queue that the loop empties. A process that was forked from one with a thread
-has none of that: the thread, the memory and the connection are made anew in the child.
+Reports are left in a queue that the loop empties.
+
+A child that is forked has none of that: thread, memory and connection are made anew in it, with its
+first question. Its parent lets the connection go while it forks, for the sake of the child's.
 """
 
-import asyncio
-import os
 import threading
-import weakref
 from collections import deque
-from collections.abc import Callable, Coroutine, Hashable, Mapping
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Final, Protocol, Self, TypeVar
+from typing import Final, Protocol, Self
 
 from remixer.attributes.bag import Bag, plain_bag
 from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.errors import UnavailableError
 from remixer.foundation.log import event_log
 from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome
+from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest, QuotaArgs
 from remixer.sidecar.app_mixer import AppMixer
 from remixer.sidecar.cache_settings import client_cache_settings
 from remixer.sidecar.client import Attributes, MixerClient
+from remixer.sidecar.forks import at_forks, leave_alone
+from remixer.sidecar.loop_thread import LoopThread
 from remixer.sidecar.settings import ClientSettings
 from remixer.tiers.answers import Answers, Question
 from remixer.tiers.cached import Policies
 from remixer.tiers.settings import CacheSettings
 
-T = TypeVar("T")
 _MOST_REPORTS: Final = 10_000
 """Waiting for the loop, which empties the queue at once; more means that it hangs."""
 _START_S: Final = 30.0
 _CLOSE_S: Final = 10.0
+_REST_S: Final = 5.0
+"""For calls under way when the process forks."""
 _PASSING: Final = frozenset({Provenance.STALE, Provenance.SUBSTITUTE})
 _log: Final = event_log(__name__)
 
@@ -46,6 +48,14 @@ class PlacedMixer(AppMixer, Protocol):
 
     @property
     def policies(self) -> Policies: ...
+
+    async def rest(self) -> None:
+        """Let connections go that a forked child could not use; calls wait until `wake`."""
+        ...
+
+    def wake(self) -> None:
+        """The fork is over."""
+        ...
 
 
 @dataclass(slots=True)
@@ -63,8 +73,9 @@ class _Life:
     """The thread of one process, and what belongs to it."""
 
     mixer: PlacedMixer
-    loop: asyncio.AbstractEventLoop
-    thread: threading.Thread
+    thread: LoopThread
+    port: Mixer
+    policies: Policies
     reports: deque[Bag] = field(default_factory=deque)
     is_waking: bool = False
     """Whether the loop has been told of the reports."""
@@ -87,14 +98,17 @@ class BlockingMixer:
         self._make = make
         self._clock = clock or SystemClock()
         self._settings = cache or client_cache_settings()
-        self._after_fork()
-        # The object must not live as long as the process only because somebody may fork.
-        forget = weakref.WeakMethod(self._after_fork)
-        os.register_at_fork(after_in_child=lambda: (again := forget()) is not None and again())
+        self._begin_afresh()
+        at_forks(
+            before=self._before_fork,
+            in_parent=self._after_fork_in_parent,
+            in_child=self._after_fork_in_child,
+        )
 
-    def _after_fork(self) -> None:
+    def _begin_afresh(self) -> None:
         self._lock = threading.Lock()
         self._life: _Life | None = None
+        self._is_closed = False
         self._answers = Answers(self._settings, random=Random())  # noqa: S311 - spreads expiry
         self.counts = BlockingCounts()
 
@@ -103,14 +117,13 @@ class BlockingMixer:
     def check(self, request: CheckRequest) -> CheckOutcome:
         """The verdict. Raises what the Mixer's own check raises, `UnavailableError` after `close`."""
         life = self._life or self._started()
-        place, stamp = life.mixer.policies.place_of(request.bag)
+        place, stamp = life.policies.place_of(request.bag)
         if stamp is None:
-            return self._in_loop(life, life.mixer.port.check(request))
+            return life.thread.run(life.port.check(request))
         known = self._known(request, place, stamp)
         if isinstance(known, Question):
-            outcome = self._in_loop(
-                life, life.mixer.port.check(replace(request, keeps_answer=True))
-            )
+            asked = replace(request, keeps_answer=True)
+            outcome = life.thread.run(life.port.check(asked))
             self._learn(life, request, outcome, known)
             return outcome
         if not request.quotas or not known.status.is_ok:
@@ -119,27 +132,32 @@ class BlockingMixer:
 
     def report(self, bag: Bag) -> None:
         """Take note of a finished request; never waits. `bag` must not change any more."""
-        life = self._life or self._started()
+        try:
+            life = self._life or self._started()
+        except UnavailableError:
+            self.counts.reports_dropped += 1
+            return
         if len(life.reports) >= _MOST_REPORTS:
             self.counts.reports_dropped += 1
             return
         life.reports.append(bag)
         if not life.is_waking:
             life.is_waking = True
-            life.loop.call_soon_threadsafe(_hand_over, life)
+            if not life.thread.soon(_hand_over, life):
+                self.counts.reports_dropped += 1
 
     def close(self) -> None:
-        """Send what is to be reported, and end the thread; twice is safe."""
+        """Send what is to be reported, and end the thread; twice is safe. There is no way back."""
         with self._lock:
+            self._is_closed = True
             life, self._life = self._life, None
         if life is None:
             return
         try:
-            _submit(life, life.mixer.aclose()).result(_CLOSE_S)
+            life.thread.run(life.mixer.aclose(), timeout_s=_CLOSE_S)
         except TimeoutError:
             _log.warning("mixer_not_closed_in_time", seconds=_CLOSE_S)
-        life.loop.call_soon_threadsafe(life.loop.stop)
-        life.thread.join(_CLOSE_S)
+        life.thread.stop(bound_s=_CLOSE_S)
 
     def __enter__(self) -> Self:
         return self
@@ -170,7 +188,7 @@ class BlockingMixer:
     ) -> None:
         if outcome.provenance in _PASSING:
             return
-        if life.mixer.policies.place_of(request.bag)[1] is not question.stamp:
+        if life.policies.place_of(request.bag)[1] is not question.stamp:
             return  # the rules changed meanwhile: nobody knows which ones answered
         with self._lock:
             keys = self._answers.keys_of(request.bag, question.place)
@@ -183,24 +201,41 @@ class BlockingMixer:
 
     def _granted(self, life: _Life, request: CheckRequest) -> Mapping[str, QuotaOutcome]:
         async def grant() -> Mapping[str, QuotaOutcome]:
-            port = life.mixer.port
+            port = life.port
             granted = port.grant_now(request)
             return await port.grant(request) if granted is None else granted
 
-        return self._in_loop(life, grant())
-
-    def _in_loop(self, life: _Life, work: Coroutine[object, None, T]) -> T:
-        try:
-            return _submit(life, work).result()
-        except CancelledError as error:
-            message = "the Mixer was closed while it was asked"
-            raise UnavailableError(message) from error
+        return life.thread.run(grant())
 
     def _started(self) -> _Life:
+        """Raises `UnavailableError` after `close`."""
         with self._lock:
+            if self._is_closed:
+                message = "the Mixer is closed"
+                raise UnavailableError(message)
             if self._life is None:
                 self._life = _begun(self._make())
             return self._life
+
+    # ------------------------------------------------------------ forks
+
+    def _before_fork(self) -> None:
+        life = self._life
+        if life is None or life.thread.is_current:
+            return
+        try:
+            life.thread.run(life.mixer.rest(), timeout_s=_REST_S)
+        except (TimeoutError, UnavailableError):
+            _log.warning("mixer_busy_while_forking", seconds=_REST_S)
+
+    def _after_fork_in_parent(self) -> None:
+        life = self._life
+        if life is not None:
+            life.thread.soon(life.mixer.wake)
+
+    def _after_fork_in_child(self) -> None:
+        leave_alone(self._life)
+        self._begin_afresh()
 
 
 class BlockingMixerClient(BlockingMixer):
@@ -218,30 +253,10 @@ class BlockingMixerClient(BlockingMixer):
         asked = {name: QuotaArgs(amount) for name, amount in (quotas or {}).items()}
         return self.check(CheckRequest(bag=plain_bag(attributes), quotas=asked))
 
-
-def _begun(mixer: PlacedMixer) -> _Life:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=_run, args=(loop,), name="remixer", daemon=True)
-    life = _Life(mixer, loop, thread)
-    thread.start()
-    _submit(life, mixer.start()).result(_START_S)
-    return life
-
-
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-    finally:
-        loop.close()
-
-
-def _submit(life: _Life, work: Coroutine[object, None, T]) -> "Future[T]":
-    return asyncio.run_coroutine_threadsafe(work, life.loop)
+    def report_attributes(self, *records: Attributes) -> None:
+        """As `MixerClient.report`."""
+        for each in records:
+            self.report(plain_bag(each))
 
 
 def _hand_over(life: _Life) -> None:
@@ -251,4 +266,21 @@ def _hand_over(life: _Life) -> None:
     while life.reports:
         bags.append(life.reports.popleft())
     if bags:
-        life.mixer.port.report(bags)
+        life.port.report(bags)
+
+
+def _begun(mixer: PlacedMixer) -> _Life:
+    """Raises what the start of `mixer` does."""
+    thread = LoopThread("remixer")
+    thread.start()
+    try:
+        port, policies = thread.run(_start(mixer), timeout_s=_START_S)
+    except BaseException:
+        thread.stop(bound_s=_CLOSE_S)
+        raise
+    return _Life(mixer, thread, port, policies)
+
+
+async def _start(mixer: PlacedMixer) -> tuple[Mixer, Policies]:
+    await mixer.start()
+    return mixer.port, mixer.policies

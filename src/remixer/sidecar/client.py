@@ -16,6 +16,7 @@ from remixer.foundation.errors import InternalError
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest, QuotaArgs
+from remixer.sidecar.forks import leave_alone
 from remixer.sidecar.settings import ClientSettings
 from remixer.sidecar.stack import ClientStack, forwarded_headers, open_stack
 from remixer.tiers.background import BackgroundWork
@@ -64,6 +65,8 @@ class MixerClient:
     async def start(self) -> None:
         async with self._starting:
             if not self._is_alive():
+                if self._life is not None and self._life.pid != os.getpid():
+                    leave_alone(self._life)
                 self._life = await self._begun()
 
     async def aclose(self) -> None:
@@ -73,6 +76,19 @@ class MixerClient:
         await life.stack.aclose(self._settings.close_s)
         life.runner.cancel()
         await asyncio.wait({life.runner})
+
+    async def rest(self) -> None:
+        """Let the connection go before the process forks: gRPC cannot be used in the child else.
+
+        Calls wait until `wake`. Answers, tokens and reports stay.
+        """
+        if self._life is not None:
+            await self._life.stack.channel.rest()
+
+    def wake(self) -> None:
+        """The fork is over."""
+        if self._life is not None:
+            self._life.stack.channel.wake()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -24,6 +24,7 @@ from remixer.transport.remote_channel import (
     open_remote_channel,
 )
 from remixer.transport.remote_metrics import ChannelMetrics
+from remixer.transport.remote_resting import RestingChannel
 from remixer.transport.remote_spec import ConnectionSpec
 from remixer.transport.remote_subchannel import WireLimits
 from remixer.wire.client_codec import REPORT_PATH
@@ -54,7 +55,7 @@ class ClientStack:
         self,
         settings: ClientSettings,
         *,
-        channel: GrpcRemoteChannel,
+        channel: RestingChannel,
         background: BackgroundWork,
         clock: Clock,
         random: Random,
@@ -183,7 +184,11 @@ async def open_stack(
         metadata=tuple(forwarded_headers(settings).items()),
     )
     limits = ChannelLimits(wire=WireLimits(health_service=_SERVICE, keepalive_s=_KEEPALIVE_S))
-    channel = await open_remote_channel(
-        spec, clock=clock, tasks=background, limits=limits, metrics=metrics
-    )
+
+    async def connect() -> GrpcRemoteChannel:
+        return await open_remote_channel(
+            spec, clock=clock, tasks=background, limits=limits, metrics=metrics
+        )
+
+    channel = RestingChannel(await connect(), connect)
     return ClientStack(settings, channel=channel, background=background, clock=clock, random=random)
