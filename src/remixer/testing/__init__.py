@@ -9,6 +9,7 @@
 * `http2_client`, `http2_fields`: HTTP/2 frames and HPACK by hand, right or wrong;
 * `http2_lines`, `http2_script`, `http2_seen`, `http2_play`, `http2_peers`, `http2_service`: scripts
   of what the two ends of a connection say, played against the transport's core or a server;
+* `knative_autoscaler`: Knative's autoscaler, a `websocket_server` before `knative_decider`'s rules;
 * `mixer_client`, `server_process`: callers of a served Mixer, and a server as a process.
 
 A fake here passes the same contract suite as the real thing. Nothing in the service imports
