@@ -32,6 +32,7 @@ FORWARDED_HEADER: Final = "x-istio-attributes"
 _APART: Final = frozenset({"host", FORWARDED_HEADER})
 _STATIC_FIRST: Final = frozenset({"destination.ip", "destination.port"})
 _NO_ATTRIBUTES: Final[Mapping[str, Value]] = {}
+_NOT_FORWARDED: Final[Mapping[str, str]] = {}
 
 
 @dataclass(slots=True, eq=False)  # not frozen: every request makes one, and freezing doubles that
@@ -130,7 +131,7 @@ HTTP_ATTRIBUTES: Final[AttributeTable[HttpFacts]] = {
 class HttpBag(TableBag[HttpFacts]):
     """The bag that a check of one HTTP request sees."""
 
-    __slots__ = ("_static",)
+    __slots__ = ("_forwarded", "_static")
 
     def __init__(
         self,
@@ -142,18 +143,31 @@ class HttpBag(TableBag[HttpFacts]):
         """`static`: string maps in it are `StringMap`s; see `inbound_attributes`."""
         super().__init__(facts, HTTP_ATTRIBUTES)
         self._static = static
+        self._forwarded = _NOT_FORWARDED
         if forwarded:
-            self.update(forwarded)
-            if namespace_of(facts.source_principal) is not None:
-                self.pop("source.namespace", None)
+            proven = namespace_of(facts.source_principal) is not None
+            self._forwarded = {
+                name: value
+                for name, value in forwarded.items()
+                if not (proven and name == "source.namespace")
+            }
+            self.update(self._forwarded)
 
     @property
     def facts(self) -> HttpFacts:
         return self._message
 
+    def present(self) -> PlainBag:
+        static = self._static
+        found = self._read_all(PlainBag(static))
+        for name in _STATIC_FIRST:
+            if name in static:
+                found[name] = static[name]
+        found.update(self._forwarded)
+        return found
+
     def _candidates(self) -> Iterable[str]:
-        # What was read so far has the forwarded ones among it.
-        return (*self._static, *self._table, *self)
+        return (*self._static, *self._table, *self._forwarded)
 
     def _read(self, name: str) -> Value | None:
         if name in _STATIC_FIRST and name in self._static:

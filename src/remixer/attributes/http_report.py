@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from remixer.attributes.bag import Bag
+from remixer.attributes.bag import Bag, PlainBag
+from remixer.attributes.http_bag import HttpBag
 from remixer.attributes.table_bag import AttributeTable, TableBag
 from remixer.attributes.values import (
     EPOCH,
@@ -175,6 +176,11 @@ class HttpReportBag(TableBag[HttpEnding]):
         super().__init__(end, HTTP_END_ATTRIBUTES)
         self._checked = checked
 
+    def present(self) -> PlainBag:
+        checked = self._checked
+        known = checked.present() if isinstance(checked, HttpBag) else _all_of(checked)
+        return self._read_all(known)
+
     def _candidates(self) -> Iterable[str]:
         return (*self._checked.names(), *self._table)
 
@@ -182,3 +188,7 @@ class HttpReportBag(TableBag[HttpEnding]):
         read = self._table.get(name)
         value = None if read is None else read(self._message)
         return self._checked[name] if value is None else value
+
+
+def _all_of(bag: Bag) -> PlainBag:
+    return PlainBag((name, value) for name in bag.names() if (value := bag[name]) is not None)

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from google.protobuf.message import DecodeError
 
 from remixer.attributes.bag import Bag, PlainBag
+from remixer.attributes.table_bag import TableBag
 from remixer.foundation.errors import InvalidRequestError
 from remixer.wire._pb.istio.mixer.v1.report_pb2 import ReportRequest
 from remixer.wire.dictionary import GLOBAL_WORD_COUNT, global_index_bytes
@@ -75,6 +76,8 @@ class ReportBatch:
 
     def add(self, bag: Bag) -> tuple[EncodedReport, ...]:
         """Requests that are finished with it or because of it; mostly none."""
+        if isinstance(bag, TableBag):
+            bag = bag.present()
         names = tuple(bag if type(bag) is PlainBag else bag.names())
         chain = latest = self._latest
         if chain is None or chain.names != names:

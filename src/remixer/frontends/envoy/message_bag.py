@@ -14,6 +14,7 @@ from typing import TypeAlias, TypeVar
 
 from google.protobuf.struct_pb2 import Struct
 
+from remixer.attributes.bag import PlainBag
 from remixer.attributes.table_bag import AttributeTable, TableBag
 from remixer.attributes.values import Value
 from remixer.attributes.vocabulary import Vocabulary
@@ -47,10 +48,15 @@ class MessageBag(TableBag[M]):
     def _candidates(self) -> Iterable[str]:
         return (*self._static, *self._table, *self._metadata)
 
-    def _read_table(self) -> None:
-        for name in self._static:
-            self[name]  # what is known already is not read from the table
-        super()._read_table()
+    def present(self) -> PlainBag:
+        found = super().present()
+        for name in (*self._static, *(each for each in self._metadata if each not in self._table)):
+            value = self._read(name)
+            if value is None:
+                found.pop(name, None)
+            else:
+                found[name] = value
+        return found
 
     def _read(self, name: str) -> Value | None:
         if name in self._static:
