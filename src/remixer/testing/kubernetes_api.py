@@ -5,8 +5,8 @@
         path = api.write_kubeconfig(tmp_path)
 
 It keeps objects by their list's path (`/api/v1/pods`), gives every change a resource version,
-pages lists, filters by `labelSelector=key=value`, and refuses to watch from versions before
-`forget_history`.
+pages lists, filters by `labelSelector=key=value` and `labelSelector=key`, and refuses to watch
+from versions before `forget_history`.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from aiohttp import web
 PODS: Final = "/api/v1/pods"
 REPLICA_SETS: Final = "/apis/apps/v1/replicasets"
 REPLICATION_CONTROLLERS: Final = "/api/v1/replicationcontrollers"
+ENDPOINT_SLICES: Final = "/apis/discovery.k8s.io/v1/endpointslices"
 
 JsonObject: TypeAlias = Mapping[str, Any]
 _Key: TypeAlias = tuple[str, str]
@@ -258,8 +259,10 @@ def _key(item: JsonObject) -> _Key:
 
 
 def _selector(query: dict[str, str]) -> Callable[[JsonObject], bool]:
-    name, _, value = query.get("labelSelector", "").partition("=")
-    return lambda metadata: not name or metadata.get("labels", {}).get(name) == value
+    name, has_value, value = query.get("labelSelector", "").partition("=")
+    if not has_value:
+        return lambda metadata: not name or name in metadata.get("labels", {})
+    return lambda metadata: metadata.get("labels", {}).get(name) == value
 
 
 def _status(code: int, message: str) -> web.Response:
