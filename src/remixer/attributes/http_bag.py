@@ -12,7 +12,7 @@ Order, first present wins. Source: Mixer's client, as implemented since 1.1.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from remixer.attributes.bag import PlainBag, plain_bag
@@ -64,9 +64,15 @@ class HttpFacts:
     has_client_certificate: bool = False
     server_name: str | None = None
     """That TLS asked for (SNI)."""
+    _query: PlainStringMap | None = field(default=None, init=False, repr=False)
+    """Parsed when first asked for."""
 
     def query(self) -> PlainStringMap:
-        return query_params(self.path) if "?" in self.path else EMPTY_STRING_MAP
+        query = self._query
+        if query is None:
+            query = query_params(self.path) if "?" in self.path else EMPTY_STRING_MAP
+            self._query = query
+        return query
 
 
 class RequestHeaders:
