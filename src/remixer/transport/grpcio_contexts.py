@@ -3,22 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, NamedTuple, NoReturn, Protocol, runtime_checkable
+from typing import Final, NoReturn, Protocol, runtime_checkable
 
 import grpc
 
 from remixer.foundation.clock import Clock
 from remixer.foundation.status import Code
-from remixer.transport.port import CallContext, RpcError
+from remixer.transport.port import CallContext, Metadatum, RpcError
 
 _DETAILS_KEY: Final = "grpc-status-details-bin"
-
-
-class Metadatum(NamedTuple):
-    """One entry of metadata; grpcio's own has the same names."""
-
-    key: str
-    value: str | bytes
 
 
 @runtime_checkable

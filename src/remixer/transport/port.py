@@ -7,7 +7,7 @@ responses, so that a codec decides what to parse. A unary handler may be a plain
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import RemixerError
@@ -21,6 +21,13 @@ class Peer:
     address: str
     """`ipv4:127.0.0.1:4711`, `ipv6:[::1]:4711` or `unix:`."""
     uri_sans: tuple[str, ...] = ()
+
+
+class Metadatum(NamedTuple):
+    """One entry of metadata as servicers see it; grpcio's own has the same names."""
+
+    key: str
+    value: str | bytes
 
 
 class CallContext(Protocol):

@@ -1,0 +1,211 @@
+"""Interceptors for gRPC servers in Python, asynchronous or of threads.
+
+    mixer = MixerClient("mixer:9091")
+    server = grpc.aio.server(interceptors=[MixerInterceptor(mixer)])
+
+    mixer = BlockingMixerClient("mixer:9091")
+    server = grpc.server(pool, interceptors=[BlockingMixerInterceptor(mixer)])
+
+Every call is checked before its request is read and its handler called, and reported when gRPC is
+done with it: after the last byte, or when the client has gone. The Mixer starts with the first
+call; closing it, after the server has stopped, is up to whoever made it.
+
+Theory of operation. An interceptor is asked for the handler of each call. It gives one that checks,
+then calls the server's own with a context that takes note of the end (`grpc_tasks`, `grpc_threads`;
+`grpc_call` is what they note it in).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING, Final, cast
+
+import grpc
+from grpc import aio
+
+from remixer.attributes.bag import Bag
+from remixer.attributes.values import Value
+from remixer.foundation.clock import Clock
+from remixer.mixer.outcome import CheckOutcome
+from remixer.mixer.request import CheckRequest
+from remixer.sidecar.app_mixer import AppMixer, BlockingAppMixer
+from remixer.sidecar.grpc_call import GrpcCall, GrpcInbound
+from remixer.sidecar.grpc_contexts import AsyncContext, BlockingContext, BlockingWire
+from remixer.sidecar.grpc_handlers import Handler, Method
+from remixer.sidecar.grpc_tasks import TaskCalls
+from remixer.sidecar.grpc_threads import MISSING, ThreadCalls
+from remixer.sidecar.hop_trust import HopTrust
+from remixer.sidecar.inbound import Quotas
+
+_NOBODY: Final = HopTrust()
+_NO_ATTRIBUTES: Final[Mapping[str, Value]] = {}
+_NO_QUOTAS: Final[Mapping[str, int]] = {}
+
+if TYPE_CHECKING:
+    # The stubs have parameters that the classes themselves lack.
+    _AsyncInterceptor = aio.ServerInterceptor[object, object]
+    _Interceptor = grpc.ServerInterceptor[object, object]
+else:
+    _AsyncInterceptor = aio.ServerInterceptor
+    _Interceptor = grpc.ServerInterceptor
+
+
+class MixerInterceptor(_AsyncInterceptor):
+    """Asks `mixer` about every call of a `grpc.aio.server`."""
+
+    def __init__(
+        self,
+        mixer: AppMixer,
+        *,
+        attributes: Mapping[str, Value | Mapping[str, str]] = _NO_ATTRIBUTES,
+        quotas: Quotas = _NO_QUOTAS,
+        exclude: Iterable[str] = (),
+        trust: HopTrust = _NOBODY,
+        authority: str = "",
+        clock: Clock | None = None,
+    ) -> None:
+        """`attributes`: of this service, for every check and report, `destination.uid` say.
+
+        `quotas`: what each call is charged. `exclude`: methods that are neither checked nor
+        reported, `/package.Service/Method`, or `/package.Service/` for all of a service. `trust`:
+        whose metadata tells where a call comes from. `authority`: what clients call this server,
+        for `request.host`, which gRPC does not tell. Raises ValueError for an `exclude` that is no
+        path.
+        """
+        self._mixer = mixer
+        self._inbound = GrpcInbound(
+            attributes=attributes,
+            quotas=quotas,
+            exclude=exclude,
+            trust=trust,
+            authority=authority,
+            clock=clock,
+        )
+        self._tasks = TaskCalls(self._inbound, self._check)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """In which the Mixer is of use."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        handler = await continuation(handler_call_details)
+        path = handler_call_details.method
+        if self._inbound.is_excluded(path):
+            return cast("Handler", handler)  # None is right, but for the stubs
+        call = self._inbound.begun(path, handler_call_details.invocation_metadata, self._report)
+        _finish_with_task(call)
+        method = _MISSING_ASYNC if handler is None else Method.of(handler)
+        if method.is_async:
+            return self._tasks.handler(call, method)
+        threads = _LoopMixer(asyncio.get_running_loop(), self._check)
+        return ThreadCalls(self._inbound, threads, _TaskEnds()).handler(call, method)
+
+    async def _check(self, request: CheckRequest) -> tuple[CheckOutcome, bool]:
+        if asyncio.get_running_loop() is not self._loop:
+            await self._mixer.start()
+            self._loop = asyncio.get_running_loop()
+        port = self._mixer.port
+        outcome = port.check_now(request)
+        return (await port.check(request), False) if outcome is None else (outcome, True)
+
+    def _report(self, bag: Bag) -> None:
+        self._mixer.port.report((bag,))
+
+
+class BlockingMixerInterceptor(_Interceptor):
+    """Asks `mixer` about every call of a `grpc.server`."""
+
+    def __init__(
+        self,
+        mixer: BlockingAppMixer,
+        *,
+        attributes: Mapping[str, Value | Mapping[str, str]] = _NO_ATTRIBUTES,
+        quotas: Quotas = _NO_QUOTAS,
+        exclude: Iterable[str] = (),
+        trust: HopTrust = _NOBODY,
+        authority: str = "",
+        clock: Clock | None = None,
+    ) -> None:
+        """Settings are those of `MixerInterceptor`."""
+        self._report = mixer.report
+        self._inbound = GrpcInbound(
+            attributes=attributes,
+            quotas=quotas,
+            exclude=exclude,
+            trust=trust,
+            authority=authority,
+            clock=clock,
+        )
+        self._threads = ThreadCalls(self._inbound, mixer, _ContextEnds())
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Handler | None],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        handler = continuation(handler_call_details)
+        path = handler_call_details.method
+        if self._inbound.is_excluded(path):
+            return handler
+        call = self._inbound.begun(path, handler_call_details.invocation_metadata, self._report)
+        method = _MISSING if handler is None else Method.of(handler)
+        return self._threads.handler(call, method)
+
+
+def _finish_with_task(call: GrpcCall) -> None:
+    """The task in which grpcio asks an interceptor is that of the whole call."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - for the type checker
+    task.add_done_callback(lambda _: call.finish())
+
+
+class _ContextEnds:
+    """`Ends` of a `grpc.server`."""
+
+    def watch(self, wire: BlockingWire, call: GrpcCall) -> None:
+        if not wire.add_callback(call.finish):
+            call.finish()
+
+    def is_over(self, wire: BlockingWire, call: GrpcCall) -> bool:  # noqa: ARG002 - the port's
+        return not wire.is_active()
+
+
+class _TaskEnds:
+    """`Ends` of calls that `_finish_with_task` watches."""
+
+    def watch(self, wire: BlockingWire, call: GrpcCall) -> None:
+        """The task does."""
+
+    def is_over(self, wire: BlockingWire, call: GrpcCall) -> bool:  # noqa: ARG002 - the port's
+        return call.is_finished
+
+
+class _LoopMixer:
+    """A `BlockingAppMixer` for threads beside the loop of an `AppMixer`."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        check: Callable[[CheckRequest], Coroutine[object, None, tuple[CheckOutcome, bool]]],
+    ) -> None:
+        self._loop = loop
+        self._check = check
+
+    def check(self, request: CheckRequest) -> CheckOutcome:
+        outcome, _ = asyncio.run_coroutine_threadsafe(self._check(request), self._loop).result()
+        return outcome
+
+
+async def _missing_async(_requests: object, context: AsyncContext) -> None:
+    """The behaviour of methods that a server does not have."""
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, MISSING)
+
+
+def _missing(_requests: object, context: BlockingContext) -> None:
+    """The same for threads."""
+    context.abort(grpc.StatusCode.UNIMPLEMENTED, MISSING)
+
+
+_MISSING: Final = Method(_missing, takes_stream=True, gives_stream=False)
+_MISSING_ASYNC: Final = Method(_missing_async, takes_stream=True, gives_stream=False)
