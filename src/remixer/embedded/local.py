@@ -16,6 +16,7 @@ from remixer.server.lifecycle import Lifecycle, Part, Phase, Readiness, running
 from remixer.server.runtime_parts import RuntimeParts
 from remixer.server.settings import Settings
 from remixer.sidecar.forks import leave_alone
+from remixer.sidecar.loop_lock import LoopLock
 from remixer.tiers.cached import Policies
 from remixer.tiers.network_failure import NetworkFailureMixer
 from remixer.tiers.settings import FailPolicy
@@ -52,12 +53,12 @@ class LocalMixer:
         self._failure = failure
         self._clock = clock or SystemClock()
         self._life: _Life | None = None
-        self._starting = asyncio.Lock()
+        self._starting = LoopLock()
         self.metrics = RuntimeMetrics()
 
     async def start(self) -> None:
         """Load the rules. Raises `StartupError` for a store that cannot be opened or read."""
-        async with self._starting:
+        async with self._starting.here():
             life = self._life
             if (
                 life is None

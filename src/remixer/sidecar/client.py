@@ -17,6 +17,7 @@ from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest, QuotaArgs
 from remixer.sidecar.forks import leave_alone
+from remixer.sidecar.loop_lock import LoopLock
 from remixer.sidecar.settings import ClientSettings
 from remixer.sidecar.stack import ClientStack, forwarded_headers, open_stack
 from remixer.tiers.background import BackgroundWork
@@ -58,12 +59,12 @@ class MixerClient:
         if faults := connection_faults(spec):
             raise ValueError("; ".join(f"{each.path} {each.message}" for each in faults))
         self._life: _Life | None = None
-        self._starting = asyncio.Lock()
+        self._starting = LoopLock()
 
     # ------------------------------------------------------------ life
 
     async def start(self) -> None:
-        async with self._starting:
+        async with self._starting.here():
             if not self._is_alive():
                 if self._life is not None and self._life.pid != os.getpid():
                     leave_alone(self._life)

@@ -39,15 +39,19 @@ class ConfiguredMixer:
 
     def check_now(self, request: CheckRequest) -> CheckOutcome | None:
         view = self._view(request.bag)
-        if view is None or not view.is_checked:
+        if view is None:
             return _UNCHECKED
+        if not view.is_checked:
+            return _handed_on(_UNCHECKED, view)
         outcome = self._inner.check_now(_asked(request, view))
         return None if outcome is None else _handed_on(outcome, view)
 
     async def check(self, request: CheckRequest) -> CheckOutcome:
         view = self._view(request.bag)
-        if view is None or not view.is_checked:
+        if view is None:
             return _UNCHECKED
+        if not view.is_checked:
+            return _handed_on(_UNCHECKED, view)
         return _handed_on(await self._inner.check(_asked(request, view)), view)
 
     def grant_now(self, request: CheckRequest) -> Mapping[str, QuotaOutcome] | None:

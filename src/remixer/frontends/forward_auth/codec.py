@@ -90,7 +90,7 @@ def refused(status: int, told: Status, *, ends_connection: bool = False) -> Http
 def _pass(allowed: Pass, question: Question, *, is_stale: bool) -> HttpResponse:
     operations = allowed.request_operations
     if question.facts.headers[FORWARDED_HEADER] is not None:
-        operations = (*operations, _NOT_FORWARDED)
+        operations = (_NOT_FORWARDED, *operations)  # a rule, or a client, may write its own
     if not operations and not allowed.response_operations and not is_stale:
         return _ALLOWED
     lines = _changed_request(operations, question.lines)

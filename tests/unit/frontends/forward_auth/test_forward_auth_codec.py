@@ -108,6 +108,13 @@ def test_what_the_caller_said_of_itself_goes_no_further() -> None:
     assert response.lines == [("x-envoy-auth-headers-to-remove", "x-istio-attributes")]
 
 
+def test_what_is_handed_on_takes_the_place_of_what_the_caller_said() -> None:
+    operations = (HeaderOperation("x-istio-attributes", "ours"),)
+    directive = RouteDirective(request_header_operations=operations)
+    response = told(outcome(directive=directive), lines=[("x-istio-attributes", "abc")])
+    assert response.lines == [("x-istio-attributes", "ours")]
+
+
 def test_response_operations_never_get_into_the_request() -> None:
     directive = RouteDirective(
         request_header_operations=(HeaderOperation("x-user", "ann"),),
