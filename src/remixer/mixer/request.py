@@ -39,9 +39,9 @@ class MatchingQuotas:
     It then depends on all that was read to find out which quotas apply."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: every request makes one, and freezing takes 1 us
 class CheckRequest:
-    """One request to decide on."""
+    """One request to decide on. To be left as it was made."""
 
     bag: Bag
     quotas: Mapping[str, QuotaArgs] | MatchingQuotas = field(default_factory=dict)
