@@ -10,6 +10,7 @@ JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format lint types contracts unused news coverage bench protos lock clean
+.PHONY: filters
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -40,7 +41,7 @@ run: $(VENV)/.run ## Start Remixer, a real Envoy and an upstream; ARGS=--once to
 	@$(BIN)/remixer demo $(ARGS)
 
 # ---------------------------------------------------------------- the gate
-check: lint types contracts unused news coverage ## Everything that must pass before a change lands
+check: lint types contracts unused news filters coverage ## Everything that must pass before a change lands
 
 test: $(VENV)/.dev ## All tests
 	$(BIN)/pytest -n $(JOBS) $(ARGS)
@@ -65,6 +66,21 @@ unused: $(VENV)/.dev ## Dependencies declared and used agree
 
 news: $(VENV)/.dev ## News fragments are well-formed
 	$(BIN)/towncrier build --draft --version next > /dev/null
+
+# ---------------------------------------------------------------- the filters inside Envoy
+# Strict C11, warnings are errors; everything but the hooks stays inside the shared object.
+FILTER_CC ?= gcc
+FILTER_FLAGS := -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -Wconversion -fPIC \
+  -fvisibility=hidden -pthread
+FILTER_SOURCES := $(wildcard filters/*.c)
+FILTERS := build/libremixer_envoy.so
+
+filters: $(FILTERS) ## The Envoy filters of filters/, as build/libremixer_envoy.so (needs gcc)
+
+$(FILTERS): $(FILTER_SOURCES) $(wildcard filters/*.h)
+	@mkdir -p $(@D)
+	$(FILTER_CC) $(FILTER_FLAGS) -shared -Wl,-Bsymbolic -o $@.new $(FILTER_SOURCES) -lm
+	@mv $@.new $@
 
 # ---------------------------------------------------------------- the rest
 bench: $(VENV)/.dev ## The benchmark table (needs Debian's nghttp2-client for the gRPC rows)
