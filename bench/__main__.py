@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from bench import bodies, h2load, out_of_process, servers, transport
+from bench import bodies, h2load, out_of_process, servers, sidecar, transport
 from bench.configuration import config_rows
 from bench.in_process import Row, engine_rows, expression_rows
 from bench.measure import Figure
@@ -33,6 +33,7 @@ def main() -> int:
     console = Console(stderr=True)
     rows: list[Row] = []
     loads: list[tuple[str, Figure, Figure, float]] = []
+    lines: list[sidecar.Line] = []
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console) as progress:
         task = progress.add_task("expressions", total=None)
         rows += expression_rows()
@@ -42,13 +43,17 @@ def main() -> int:
         rows += engine_rows()
         progress.update(task, description="out-of-process checks")
         rows += out_of_process.rows()
+        progress.update(task, description="client library")
+        rows += sidecar.client_rows()
         if h2load.is_installed():
             for name, *arguments in _SERVERS:
                 progress.update(task, description=f"over gRPC: {name}")
                 loads.append(_loaded(name, *arguments))
+            progress.update(task, description="Envoys and a sidecar")
+            lines = sidecar.envoy_lines()
         else:
             progress.console.print("h2load is missing: apt-get install nghttp2-client")
-    _print(rows, loads, as_json=options.output == "json")
+    _print(rows, loads, lines, as_json=options.output == "json")
     if options.only == "all" and options.output == "text":
         return transport.show(options.peer, as_json=False)
     return 0
@@ -92,7 +97,11 @@ def _options() -> argparse.Namespace:
 
 
 def _print(
-    rows: list[Row], loads: list[tuple[str, Figure, Figure, float]], *, as_json: bool
+    rows: list[Row],
+    loads: list[tuple[str, Figure, Figure, float]],
+    lines: list[sidecar.Line],
+    *,
+    as_json: bool,
 ) -> None:
     if as_json:
         json.dump(
@@ -103,6 +112,7 @@ def _print(
                     {"name": name, "server_cpu_us": asdict(cpu), "per_s": asdict(rate), "mb": mb}
                     for name, cpu, rate, mb in loads
                 ],
+                "sidecar": [asdict(line) for line in lines],
             },
             sys.stdout,
             indent=2,
@@ -116,6 +126,8 @@ def _print(
     console.print(table)
     if loads:
         console.print(_load_table(loads))
+    if lines:
+        console.print(sidecar.lines_table(lines))
 
 
 def _load_table(loads: list[tuple[str, Figure, Figure, float]]) -> Table:

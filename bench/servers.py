@@ -1,7 +1,8 @@
 """Server processes under load: Remixer itself, and a bare grpcio server with a constant answer.
 
-Run as `python -m bench.servers remixer CONFIG TRANSPORT CACHE` or `python -m bench.servers constant`; prints the
-bound address as its first line and serves until its standard input is closed.
+Run as `python -m bench.servers remixer CONFIG TRANSPORT CACHE`, `python -m bench.servers constant`, or
+`… constant-authz` for Envoy's `ext_authz`; prints the bound address as its first line and serves until its
+standard input is closed.
 """
 
 import asyncio
@@ -20,6 +21,11 @@ import uvloop
 from remixer.server.compose import RemixerServer
 from remixer.server.settings import Settings, Switch, Transport
 
+ANSWERS = {
+    "constant": bytes.fromhex("12080a001202083c18904e"),
+    "constant-authz": bytes.fromhex("0a001a00"),
+}
+"""A `CheckResponse` of Mixer and one of Envoy: yes."""
 CONFIGS = Path(__file__).parent / "configs"
 
 
@@ -68,9 +74,8 @@ async def remixer(config: str, transport: str, cache: str) -> AsyncIterator[str]
 
 
 @asynccontextmanager
-async def constant() -> AsyncIterator[str]:
+async def constant(answer: bytes) -> AsyncIterator[str]:
     """Bare grpcio on the same loop: any method, any bytes, one answer."""
-    answer = bytes.fromhex("12 08 0a 00 12 02 08 3c 18 90 4e".replace(" ", ""))
 
     async def handle(_request: bytes, _context: object) -> bytes:
         return answer
@@ -89,7 +94,8 @@ async def constant() -> AsyncIterator[str]:
 
 
 async def _serve(arguments: list[str]) -> None:
-    making = remixer(*arguments[1:]) if arguments[0] == "remixer" else constant()
+    name, *rest = arguments
+    making = remixer(*rest) if name == "remixer" else constant(ANSWERS[name])
     async with making as address:
         print(address, flush=True)
         waiting: Awaitable[str] = asyncio.to_thread(sys.stdin.read)

@@ -29,7 +29,7 @@ class ThroughEnvoy:
 
 
 def run(asked: str | None, *, server_pid: int, calls: int) -> ThroughEnvoy:
-    """`asked`: address of the gRPC server that Envoy asks; None: it asks nobody."""
+    """`asked`: `HOST:PORT` or `unix:PATH` of the server that Envoy asks; None: it asks nobody."""
     return asyncio.run(_run(asked, server_pid, calls))
 
 
@@ -85,7 +85,9 @@ def _bootstrap(asked: str | None) -> dict[str, object]:
 
 def _cluster(address: str) -> dict[str, object]:
     host, _, port = address.rpartition(":")
-    place = {"socket_address": {"address": host, "port_value": int(port)}}
+    place: dict[str, object] = {"pipe": {"path": port}}
+    if host != "unix":
+        place = {"socket_address": {"address": host, "port_value": int(port)}}
     endpoints = [{"lb_endpoints": [{"endpoint": {"address": place}}]}]
     options = "upstreams.http.v3.HttpProtocolOptions"
     http2 = {

@@ -1,0 +1,344 @@
+"""What the client library and the sidecar cost; also `python -m bench.sidecar`.
+
+In process: a verdict from memory, however it is asked for, and a record of a report. Beside an
+Envoy: `remixer sidecar` on a Unix socket, against a grpcio asyncio server whose answer is a
+constant, and against an Envoy that asks nobody; rounds alternate, so that a busy machine slows all.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import h2load, report_batch, servers, through_envoy
+from bench.bodies import read_attributes
+from bench.in_process import Row
+from bench.measure import Figure, cpu_per_call
+from remixer.foundation.clock import SystemClock
+from remixer.frontends.forward_auth import forward_auth_handler
+from remixer.mixer.request import CheckRequest
+from remixer.sidecar.asgi import MixerMiddleware
+from remixer.sidecar.asgi_http import Event, Receive, Send
+from remixer.sidecar.asgi_scope import Scope
+from remixer.sidecar.blocking import BlockingMixerClient
+from remixer.sidecar.client import MixerClient
+from remixer.sidecar.settings import ClientSettings
+from remixer.transport.http1.port import HttpRequest
+from remixer.transport.peer_trust import PeerTrust
+from remixer.transport.port import Peer
+
+MIXER = ("remixer", "lasting", "own", "on")
+ROUNDS = 3
+CALLS = 8_000
+STARTS = 5
+HIT_GOAL_US = 4.0
+ASGI_GOAL_US = 15.0
+_RECORDS_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One figure of a sidecar beside an Envoy. `goal` empty: none stated."""
+
+    name: str
+    figure: str
+    goal: str = ""
+    ratio: str = ""
+    """To the constant answer by grpcio."""
+
+
+# ------------------------------------------------------------ in process
+
+
+def client_rows() -> list[Row]:
+    """CPU time of this process, per call."""
+    with servers.running(*MIXER) as mixer:
+        rows = asyncio.run(_client_rows(mixer.address))
+        rows.append(_blocking_row(mixer.address))
+    return [*rows, *_report_rows()]
+
+
+async def _client_rows(address: str) -> list[Row]:
+    _, bag = read_attributes("check-25")
+    attributes = dict(bag)
+    request = CheckRequest(bag)
+    async with MixerClient(address, ClientSettings(close_s=0.0)) as client:
+        port = client.port
+        await port.check(request)
+        rows = [
+            Row("client: check_now, hit", _hit(lambda: port.check_now(request)), HIT_GOAL_US),
+            Row(
+                "client: await check of 25 attributes, hit",
+                cpu_per_call(lambda: _stepped(client.check(attributes))),
+            ),
+            await _asgi_row(client),
+            await _forward_auth_row(client),
+        ]
+        counted = client.statistics()
+    assert counted["total_remote_calls"] < 10, counted
+    return rows
+
+
+def _hit(call: Callable[[], object]) -> Figure:
+    assert call() is not None
+    return cpu_per_call(call)
+
+
+def _stepped(coroutine: Coroutine[object, None, object]) -> None:
+    """Run one that never waits."""
+    with suppress(StopIteration):
+        coroutine.send(None)
+        message = "a hit waited"
+        raise AssertionError(message)
+
+
+async def _asgi_row(client: MixerClient) -> Row:
+    """The middleware around an application, less the application alone."""
+    wrapped = MixerMiddleware(_application, client, attributes={"destination.service.name": "cart"})
+    await wrapped(_scope(), _receive, _send)
+    alone = cpu_per_call(lambda: _stepped(_application(_scope(), _receive, _send)))
+    both = cpu_per_call(lambda: _stepped(_called(wrapped(_scope(), _receive, _send))))
+    added = Figure.of(
+        [
+            one - other
+            for one, other in (
+                (both.minimum, alone.minimum),
+                (both.median, alone.median),
+                (both.maximum, alone.maximum),
+            )
+        ]
+    )
+    return Row("ASGI middleware, cached allow and report, added", added, ASGI_GOAL_US)
+
+
+async def _called(work: Awaitable[object]) -> object:
+    return await work
+
+
+async def _application(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"content-type", b"text/plain"), (b"content-length", b"2")],
+        }
+    )
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def _receive() -> Event:
+    await asyncio.Event().wait()  # a client that has said all and stays
+    return {"type": "http.disconnect"}
+
+
+async def _send(_event: Event) -> None:
+    """Nowhere to send it."""
+
+
+def _scope() -> Scope:
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/cart/items/17",
+        "raw_path": b"/cart/items/17",
+        "query_string": b"",
+        "root_path": "",
+        "client": ("127.0.0.1", 40_000),
+        "server": ("127.0.0.1", 8_080),
+        "headers": [
+            (b"host", b"cart.shop:8080"),
+            (b"user-agent", b"Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101"),
+            (b"accept", b"*/*"),
+            (b"accept-encoding", b"gzip, deflate"),
+            (b"x-request-id", b"4c1d7b1e-8f8b-4a51-9f0e-6a3c0d5b7d11"),
+            (b"x-user", b"ann"),
+        ],
+    }
+
+
+async def _forward_auth_row(client: MixerClient) -> Row:
+    handle = forward_auth_handler(
+        client.port,
+        trust=PeerTrust.of(("127.0.0.0/8",)),
+        clock=SystemClock(),
+        budget_s=5.0,
+        trust_setting="",
+    )
+    lines = (
+        ("host", "cart.shop:8080"),
+        ("x-forwarded-method", "GET"),
+        ("x-forwarded-uri", "/cart/items/17"),
+        ("x-forwarded-host", "cart.shop:8080"),
+        ("x-forwarded-proto", "http"),
+        ("x-forwarded-for", "192.0.2.7"),
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101"),
+        ("x-user", "ann"),
+    )
+    question = HttpRequest("GET", "/check", lines, Peer("ipv4:127.0.0.1:40000"))
+    answer = handle(question)
+    if not hasattr(answer, "status"):
+        answer = await answer  # the first one is asked of the Mixer
+    assert answer.status == 200, answer
+    return Row("forward_auth question, hit", cpu_per_call(lambda: handle(question)))
+
+
+def _blocking_row(address: str) -> Row:
+    _, bag = read_attributes("check-25")
+    request = CheckRequest(bag)
+    with BlockingMixerClient(address) as client:
+        client.check(request)
+        # Its thread has something to do now and then: that is part of the price.
+        return Row("blocking client: check, hit", cpu_per_call(lambda: client.check(request)))
+
+
+def _report_rows() -> Iterator[Row]:
+    bags = report_batch.records(_RECORDS_AT_ONCE)
+
+    def all_of_them() -> None:
+        report_batch.batched(bags)
+
+    whole = cpu_per_call(all_of_them)
+    each = Figure(*(figure / len(bags) for figure in (whole.minimum, whole.median, whole.maximum)))
+    yield Row("report: a record of 35 attributes, delta", each, report_batch.GOAL_US)
+
+
+# ------------------------------------------------------------ beside an Envoy
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarProcess:
+    """`remixer sidecar`, and how long it took to listen."""
+
+    address: str
+    pid: int
+    listening_after_s: float
+
+
+@contextmanager
+def running_sidecar(mixer: str) -> Iterator[SidecarProcess]:
+    """On a Unix socket, as an operator would start it."""
+    with TemporaryDirectory() as folder:
+        address = f"unix:{Path(folder) / 'sidecar.sock'}"
+        command = [
+            *(sys.executable, "-c", "from remixer.cli.main import run; run()", "sidecar"),
+            *("--mixer", mixer, "--address", address, "--monitoring-address", "127.0.0.1:0"),
+            *("--log-format", "json"),
+        ]
+        began_s = time.monotonic()
+        with subprocess.Popen(  # noqa: S603 - this interpreter, our own arguments
+            command, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    if json.loads(line).get("event") == "listening":
+                        break
+                yield SidecarProcess(address, process.pid, time.monotonic() - began_s)
+            finally:
+                process.terminate()
+                process.wait(timeout=30)
+
+
+def envoy_lines() -> list[Line]:
+    """Starts, memory, and calls through Envoys."""
+    with servers.running(*MIXER) as mixer, servers.running("constant-authz") as constant:
+        starts = []
+        for _ in range(STARTS):
+            with running_sidecar(mixer.address) as sidecar:
+                starts.append(sidecar.listening_after_s)
+        with running_sidecar(mixer.address) as sidecar:
+            idle_mb = h2load.resident_mb(sidecar.pid)
+            asked = {
+                "nobody": (None, constant.pid),
+                "grpcio": (constant.address, constant.pid),
+                "sidecar": (sidecar.address, sidecar.pid),
+            }
+            found: dict[str, list[through_envoy.ThroughEnvoy]] = {name: [] for name in asked}
+            for _ in range(ROUNDS):
+                for name, (address, pid) in asked.items():
+                    load = through_envoy.run(address, server_pid=pid, calls=CALLS)
+                    found[name].append(load)
+            busy_mb = h2load.resident_mb(sidecar.pid)
+    start_text = f"{median(starts):.2f} s ({min(starts):.2f} to {max(starts):.2f})"
+    return [
+        Line("sidecar: start to listening", start_text, "≤ 0.5 s"),
+        Line("sidecar: resident, started", f"{idle_mb:.0f} MB", "≤ 60 MB"),
+        Line(f"sidecar: resident after {ROUNDS * CALLS * 1.25:,.0f} calls", f"{busy_mb:.0f} MB"),
+        *_load_lines(found),
+    ]
+
+
+def _load_lines(found: dict[str, list[through_envoy.ThroughEnvoy]]) -> Iterator[Line]:
+    for name, loads in found.items():
+        failed = sum(load.single.failed + load.busy.failed for load in loads)
+        if failed:
+            message = f"Envoy that asks {name}: {failed} calls failed"
+            raise SystemExit(message)
+    rates = {
+        name: median(load.busy.requests_per_s for load in loads) for name, loads in found.items()
+    }
+    p50s = {name: median(load.single.p50_us for load in loads) for name, loads in found.items()}
+    cpu = {name: median(load.busy.server_cpu_us for load in loads) for name, loads in found.items()}
+    whom = {"nobody": "asks nobody", "grpcio": "asks grpcio, constant", "sidecar": "asks sidecar"}
+    for name, text in whom.items():
+        spread = [load.busy.requests_per_s for load in found[name]]
+        yield Line(
+            f"Envoy {text}, 4x16",
+            f"{rates[name]:,.0f} requests/s ({min(spread):,.0f} to {max(spread):,.0f})",
+            "≥ 2 x grpcio" if name == "sidecar" else "",
+            f"{rates[name] / rates['grpcio']:.2f}",
+        )
+    for name in ("grpcio", "sidecar"):
+        yield Line(
+            f"Envoy {whom[name]}, 1x1: added p50",
+            f"{p50s[name] - p50s['nobody']:.0f} µs above {p50s['nobody']:.0f}",
+            "< 100 µs" if name == "sidecar" else "",
+            f"{(p50s[name] - p50s['nobody']) / (p50s['grpcio'] - p50s['nobody']):.2f}",
+        )
+        yield Line(
+            f"Envoy {whom[name]}, 4x16: CPU of whom it asks",
+            f"{cpu[name]:.0f} µs a call",
+            "",
+            f"{cpu[name] / cpu['grpcio']:.2f}",
+        )
+
+
+def lines_table(lines: list[Line]) -> Table:
+    table = Table("sidecar", "figure", "ratio", "goal")
+    for line in lines:
+        table.add_row(line.name, line.figure, line.ratio, line.goal)
+    return table
+
+
+def main() -> int:
+    """Both tables."""
+    table = Table("client", "CPU µs per call", "min", "max", "goal")
+    for row in client_rows():
+        figure = row.figure
+        goal = "" if row.goal_us is None else f"≤ {row.goal_us:g}"
+        table.add_row(
+            row.name,
+            *(f"{each:.2f}" for each in (figure.median, figure.minimum, figure.maximum)),
+            goal,
+        )
+    console = Console()
+    console.print(table)
+    if h2load.is_installed():
+        console.print(lines_table(envoy_lines()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
