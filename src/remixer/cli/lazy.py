@@ -83,6 +83,11 @@ COMMANDS: Final[Mapping[str, LateImport]] = MappingProxyType(
         "adapter": LateImport(
             "remixer.cli.commands.adapter", "app", "Write, describe, serve and list adapters."
         ),
+        "knative": LateImport(
+            "remixer.cli.commands.knative",
+            "app",
+            "Wake revisions of Knative, and configure Envoy to wait for them.",
+        ),
         "demo": LateImport(
             "remixer.cli.commands.demo", "demo", "See it work: a small mesh on this machine."
         ),

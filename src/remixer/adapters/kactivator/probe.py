@@ -52,6 +52,11 @@ class ProbeSettings:
     most_at_once: int = 64
 
 
+def is_service_name(text: str) -> bool:
+    """Whether Kubernetes would take it as a name of a service or a namespace."""
+    return _DNS_LABEL.fullmatch(text) is not None
+
+
 def template_fault(template: str) -> str:
     """What is wrong with a template, for people; `""` if nothing is."""
     if "{name}" not in template:
@@ -104,7 +109,7 @@ class Probe:
         return False if revision in self._failures else None
 
     def may_exist(self, revision: Revision, /) -> bool:
-        return all(_DNS_LABEL.fullmatch(part) for part in revision)
+        return all(map(is_service_name, revision))
 
     async def wait(self, revision: Revision, /, *, timeout_s: float) -> bool:
         if self._is_closed or not self.may_exist(revision):

@@ -1,0 +1,1 @@
+"""What `remixer knative` needs: Envoy's settings for each way to hold a request."""
