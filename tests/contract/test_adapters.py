@@ -16,6 +16,7 @@ from remixer.adapters import (
     denier,
     dogstatsd,
     fluentd,
+    kactivator,
     kubernetesenv,
     listchecker,
     memquota,
@@ -112,6 +113,20 @@ _CASES = [
     ),
     _Case(rbac.INFO, rbac.Params(config_store_url="fs://."), "rbac"),
     # Nobody listens at the port of discard.
+    _Case(
+        kactivator.INFO,
+        kactivator.Params(autoscaler_endpoint="ws://127.0.0.1:9"),
+        "kactivator-away",
+    ),
+    _Case(
+        kactivator.INFO,
+        kactivator.Params(
+            autoscaler_endpoint="ws://127.0.0.1:9",
+            mode=kactivator.Mode.HOLD,
+            readiness=kactivator.ReadinessSource.PROBE,
+        ),
+        "kactivator-hold-away",
+    ),
     _Case(fluentd.INFO, fluentd.Params(address="127.0.0.1:9"), "fluentd-away"),
     _Case(
         otlp.INFO,

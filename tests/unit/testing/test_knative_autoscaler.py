@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from remixer.drivers.websocket import AioWebSocketConnector
-from remixer.testing.knative_autoscaler import KnativeAutoscaler
+from remixer.testing.knative_autoscaler import Decision, KnativeAutoscaler
 from remixer.testing.knative_decider import UNDECIDED, Decider, Scaling, Sums
 from remixer.wire.knative_stats import (
     Encoding,
@@ -156,7 +156,7 @@ async def test_many_revisions_come_in_one_message(autoscaler: KnativeAutoscaler)
     for stat in stats:
         autoscaler.add(str(stat.key))
     (message,) = encode_messages(stats, Encoding())
-    heard = []
+    heard: list[Decision] = []
     autoscaler.on_decision.append(heard.append)
     await _send(autoscaler, message)
     await autoscaler.until(lambda: len(heard) == 20)

@@ -1,0 +1,289 @@
+"""The durable connection to one autoscaler, shared by all handlers that speak to it alike.
+
+Theory of operation. `arrive` and `leave` are called for each request and never wait: they move the
+`Reporting` on, and put what is due at once into `_due`, at most one report per revision. `run` is
+the connection's life, in three loops. One keeps a websocket open: when it ends, it is opened again
+at once; when that fails, or it ends again within a second, after a growing, jittered pause. One
+sends what is due, all of it in as few messages as the encoding allows. One ticks, once a second.
+
+Nothing is queued while there is no connection: what was due is counted as lost, and a new
+connection is told first of all whom requests wait for. So a lost message costs no wake-up, and
+nothing stale is ever sent.
+
+Handlers come and go. Each brings a task that wants to be the one that runs; when it goes, the next
+takes over, with a connection of its own.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from remixer.adapters.kactivator.hints import hint_of
+from remixer.adapters.kactivator.metrics import LinkCounts, LinkStatus, exposition
+from remixer.adapters.kactivator.readiness import Revision
+from remixer.adapters.kactivator.reporting import MOST_REVISIONS, Report, Reporting
+from remixer.drivers.http_client import shown_url
+from remixer.drivers.websocket import WebSocket, WebSocketConnector, WebSocketError
+from remixer.foundation.backoff import Backoff
+from remixer.foundation.event_limit import EventLimit
+from remixer.sdk import Clock, event_log
+from remixer.sdk.knative_stats import (
+    Encoding,
+    RevisionKey,
+    Stat,
+    encode_messages,
+    needs_time,
+)
+
+TICK_S: Final = 1.0
+_BACKOFF: Final = Backoff(first_s=0.1, longest_s=15.0)
+"""About as Knative's own sender, whose last pause has 11 to 17 s."""
+_LASTING_S: Final = 1.0
+"""A connection that ends sooner was none."""
+_LOG_INTERVAL_S: Final = 30.0
+_MOST_WORD_OF: Final = 10_000
+"""Revisions of which is remembered when they were told last."""
+
+_log: Final = event_log(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSpec:
+    """What two handlers must agree on to share a connection."""
+
+    url: str
+    encoding: Encoding
+    pod_name: str
+    per_request: float = 1.0
+    most_revisions: int = MOST_REVISIONS
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTools:
+    """What a connection needs of the process."""
+
+    connector: WebSocketConnector
+    clock: Clock
+    random: Random = field(default_factory=Random)
+
+
+class AutoscalerLink:
+    """One autoscaler, as one kind of sender."""
+
+    def __init__(self, spec: LinkSpec, tools: LinkTools) -> None:
+        self._spec = spec
+        self._tools = tools
+        self._clock = tools.clock
+        self._reporting = Reporting(
+            per_request=spec.per_request, most_revisions=spec.most_revisions
+        )
+        self._due: dict[Revision, Report] = {}
+        self._wake = asyncio.Event()
+        self._socket: WebSocket | None = None
+        self._was_connected = False
+        self._running = asyncio.Lock()
+        self._told_at_s: dict[Revision, float] = {}
+        self._logged = EventLimit(interval_s=_LOG_INTERVAL_S)
+        self._needs_time = needs_time(spec.encoding)
+        self.counts = LinkCounts()
+        self.last_error = ""
+        """Why there is no connection; `""` while there is one."""
+
+    @property
+    def status(self) -> LinkStatus:
+        self.counts.revisions_forgotten = self._reporting.forgotten
+        return LinkStatus(
+            shown_url(self._spec.url),
+            self._spec.encoding.name,
+            self._socket is not None,
+            len(self._reporting),
+            self._reporting.held,
+            self.last_error,
+        )
+
+    @property
+    def tracked(self) -> int:
+        """Revisions of which anything is remembered; bounded."""
+        return max(len(self._reporting), len(self._told_at_s), len(self._due))
+
+    def arrive(self, revision: Revision) -> None:
+        """A request for a revision that is not awake: tell, if it is the first."""
+        report = self._reporting.arrive(revision, now_s=self._clock.monotonic_s())
+        if report is not None:
+            self._put(report)
+
+    def leave(self, revision: Revision, *, requests: int = 1) -> None:
+        """Requests that arrived wait no more."""
+        self._reporting.leave(revision, now_s=self._clock.monotonic_s(), requests=requests)
+
+    def told_within(self, revision: Revision, seconds: float) -> bool:
+        """Whether the autoscaler was told so lately that somebody waits for it."""
+        told_at_s = self._told_at_s.get(revision)
+        return told_at_s is not None and self._clock.monotonic_s() - told_at_s < seconds
+
+    async def run(self) -> None:
+        """Live until cancelled. Of several that run, one works and the others wait for its end."""
+        async with self._running, asyncio.TaskGroup() as group:
+            group.create_task(self._stay_connected(), name="connection")
+            group.create_task(self._send_forever(), name="sender")
+            group.create_task(self._tick_forever(), name="ticks")
+
+    # ---------------------------------------------------------------- connecting
+
+    async def _stay_connected(self) -> None:
+        failures = 0
+        while True:
+            begun_s = self._clock.monotonic_s()
+            reason = await self._one_life()
+            self.counts.failures += 1
+            self.last_error = reason
+            lasted = self._clock.monotonic_s() - begun_s >= _LASTING_S and self._was_connected
+            failures = 0 if lasted else failures + 1
+            pause_s = _BACKOFF.pause_s(failures, self._tools.random) if failures else 0.0
+            self._tell_failure(reason, pause_s)
+            await asyncio.sleep(pause_s)
+
+    async def _one_life(self) -> str:
+        """Connect, and stay until the end. Why it ended."""
+        self._was_connected = False
+        try:
+            socket = await self._tools.connector.connect(self._spec.url)
+        except WebSocketError as error:
+            hint = hint_of(error)
+            return f"{error}. {hint}" if hint else str(error)
+        try:
+            self._was_connected = True
+            self._begin(socket)
+            end = await socket.ended()
+            return f"{shown_url(self._spec.url)}: ended with {end}"
+        finally:
+            self._socket = None
+            await socket.aclose()
+
+    def _begin(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self.last_error = ""
+        self.counts.connections += 1
+        self._logged = EventLimit(interval_s=_LOG_INTERVAL_S)
+        _log.info(
+            "knative_autoscaler_connected",
+            autoscaler=shown_url(self._spec.url),
+            encoding=self._spec.encoding.name,
+        )
+        for report in self._reporting.held_now(now_s=self._clock.monotonic_s()):
+            self._put(report)
+
+    def _tell_failure(self, reason: str, pause_s: float) -> None:
+        held_back = self._logged.pass_now("link", now_s=self._clock.monotonic_s())
+        if held_back is not None:
+            _log.warning(
+                "knative_autoscaler_not_connected",
+                reason=reason,
+                next_in_s=round(pause_s, 3),
+                held_back=held_back,
+            )
+
+    # ---------------------------------------------------------------- sending
+
+    def _put(self, report: Report) -> None:
+        waiting = self._due.get(report.revision)
+        if waiting is None or not waiting.is_first or report.is_first:
+            self._due[report.revision] = report
+        self._wake.set()
+
+    async def _send_forever(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            reports, self._due = tuple(self._due.values()), {}
+            socket = self._socket
+            if socket is None:
+                self.counts.stats_lost += len(reports)
+                continue
+            try:
+                await self._send(socket, reports)
+            except WebSocketError as error:
+                self.counts.stats_lost += len(reports)
+                self._tell_failure(str(error), 0.0)
+                await socket.aclose()  # whoever listens on it connects again
+
+    async def _send(self, socket: WebSocket, reports: tuple[Report, ...]) -> None:
+        stats = [self._stat(each) for each in reports]
+        for message in encode_messages(stats, self._spec.encoding):
+            await socket.send(message)
+            self.counts.messages_sent += 1
+        self.counts.stats_sent += len(stats)
+        self._reporting.delivered(each.revision for each in reports)
+        now_s = self._clock.monotonic_s()
+        for each in reports:
+            if each.concurrency:
+                self._remember(each.revision, now_s)
+
+    def _stat(self, report: Report) -> Stat:
+        return Stat(
+            RevisionKey(*report.revision),
+            self._spec.pod_name,
+            report.concurrency,
+            request_count=report.request_count,
+            time_ns=self._clock.unix_ns() if self._needs_time else None,
+        )
+
+    def _remember(self, revision: Revision, now_s: float) -> None:
+        self._told_at_s.pop(revision, None)
+        if len(self._told_at_s) >= min(_MOST_WORD_OF, self._spec.most_revisions):
+            del self._told_at_s[next(iter(self._told_at_s))]  # told longest ago
+        self._told_at_s[revision] = now_s
+
+    async def _tick_forever(self) -> None:
+        next_s = self._clock.monotonic_s()
+        while True:
+            now_s = self._clock.monotonic_s()
+            next_s = max(next_s + TICK_S, now_s)
+            await asyncio.sleep(next_s - now_s)
+            for report in self._reporting.tick(now_s=self._clock.monotonic_s()):
+                self._put(report)
+
+
+class AutoscalerLinks:
+    """All connections of a process, and a `ScrapeSource` of what they did."""
+
+    def __init__(self) -> None:
+        self._links: dict[LinkSpec, tuple[AutoscalerLink, int]] = {}
+        self.checks: Counter[tuple[str, str]] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def hold(self, spec: LinkSpec, tools: LinkTools) -> "LinkHold":
+        """Share the connection, or make it."""
+        link, holders = self._links.get(spec) or (AutoscalerLink(spec, tools), 0)
+        self._links[spec] = (link, holders + 1)
+        return LinkHold(link, self, spec)
+
+    def release(self, spec: LinkSpec) -> None:
+        """One holder less; the last one takes the connection with it."""
+        link, holders = self._links.pop(spec)
+        if holders > 1:
+            self._links[spec] = (link, holders - 1)
+
+    def render(self) -> bytes:
+        links = [link for link, _ in self._links.values()]
+        return exposition(((each.status, each.counts) for each in links), self.checks)
+
+
+class LinkHold:
+    """One handler's share of a connection. Its task runs `link.run`."""
+
+    def __init__(self, link: AutoscalerLink, links: AutoscalerLinks, spec: LinkSpec) -> None:
+        self.link = link
+        self._links = links
+        self._spec = spec
+        self._is_held = True
+
+    def release(self) -> None:
+        """Once or twice."""
+        if self._is_held:
+            self._is_held = False
+            self._links.release(self._spec)
