@@ -1,4 +1,4 @@
-"""A real `remixer serve` in a process of its own, on addresses that the system chose.
+"""A real `remixer serve` or `sidecar` in a process of its own, on addresses that the system chose.
 
 with serving_process("--config-store", f"fs://{folder}") as server:
     channel = grpc.aio.insecure_channel(server.grpc)
@@ -17,7 +17,7 @@ from typing import IO, Final
 from remixer.drivers.http import AioHttpClient
 from remixer.drivers.http_client import HttpResponse
 
-_COMMAND: Final = (sys.executable, "-c", "from remixer.cli.main import run; run()", "serve")
+_COMMAND: Final = (sys.executable, "-c", "from remixer.cli.main import run; run()")
 _PATIENCE_S: Final = 30.0
 """Whatever takes longer hangs; generous, for machines that do much else."""
 _LOOK_S: Final = 0.01
@@ -103,6 +103,22 @@ class ServerProcess:
             url = f"http://{self.monitoring}{path}"
             return await http.get(url, timeout_s=_PATIENCE_S, limit_bytes=_LARGEST_PAGE_BYTES)
 
+    async def metric(self, name: str) -> float:
+        """The sum of the server's own metric of this name, over all labels."""
+        samples = [
+            line.rpartition(" ")
+            for line in (await self.metrics()).splitlines()
+            if line.partition(" ")[0].partition("{")[0] == name
+        ]
+        return sum(float(value) for _, _, value in samples)
+
+    @property
+    def resident_mb(self) -> float:
+        """Memory that the process takes now."""
+        with open(f"/proc/{self.process.pid}/status") as file:
+            (line,) = (each for each in file if each.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+
     async def metrics(self) -> str:
         """The server's own metrics, in Prometheus's text format."""
         return (await self.page("/metrics")).body.decode()
@@ -127,7 +143,7 @@ class ServerProcess:
 
 @contextmanager
 def server_process(
-    *flags: str, environment: Mapping[str, str] | None = None
+    *flags: str, command: str = "serve", environment: Mapping[str, str] | None = None
 ) -> Iterator[ServerProcess]:
     """A process that may still be starting; killed at the end if it still runs.
 
@@ -135,11 +151,12 @@ def server_process(
     """
     defaults = (
         *("--log-format", "json"),
-        *("--monitoring-address", "127.0.0.1:0", "--prometheus-address", "127.0.0.1:0"),
+        *("--monitoring-address", "127.0.0.1:0"),
+        *(("--prometheus-address", "127.0.0.1:0") if command == "serve" else ()),
         *(() if "--address" in flags else ("--address", "127.0.0.1:0")),
     )
     with subprocess.Popen(  # noqa: S603 - our own command
-        [*_COMMAND, *defaults, *flags],
+        [*_COMMAND, command, *defaults, *flags],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -160,10 +177,10 @@ def server_process(
 
 @contextmanager
 def serving_process(
-    *flags: str, environment: Mapping[str, str] | None = None
+    *flags: str, command: str = "serve", environment: Mapping[str, str] | None = None
 ) -> Iterator[ServerProcess]:
     """A process that serves."""
-    with server_process(*flags, environment=environment) as server:
+    with server_process(*flags, command=command, environment=environment) as server:
         server.wait_for("serving")
         yield server
 
