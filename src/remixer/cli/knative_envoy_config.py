@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from remixer.adapters.kactivator.probe import is_service_name
+from remixer.adapters.kactivator.keys import is_revision
 from remixer.adapters.kactivator.readiness import Revision
 from remixer.cli.console import show_plain
 from remixer.cli.exits import OperatorError
@@ -79,7 +79,7 @@ def _target(text: str) -> Target:
     namespace, slash, name = key.partition("/")
     revision = Revision(namespace, name)
     hosts = tuple(rest.split(",")) if equals else (ANY_HOST,)
-    if not slash or not all(map(is_service_name, revision)) or not all(map(_is_host, hosts)):
+    if not slash or not is_revision(revision) or not all(map(_is_host, hosts)):
         raise OperatorError(
             what=f"`{text}` is not {_FORM}",
             where="--service",
@@ -89,7 +89,8 @@ def _target(text: str) -> Target:
 
 
 def _is_host(text: str) -> bool:
-    return text == ANY_HOST or all(is_service_name(label) for label in text.lower().split("."))
+    labels = text.lower().split(".")
+    return text == ANY_HOST or all(is_revision(Revision(label, label)) for label in labels)
 
 
 def _refuse_contradictions(plan: KnativeEnvoyPlan) -> None:

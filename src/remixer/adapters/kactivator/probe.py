@@ -10,12 +10,12 @@ is how long requests may still go to a pod that has just died.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from remixer.adapters.kactivator.crowd import Crowd
+from remixer.adapters.kactivator.keys import is_revision
 from remixer.adapters.kactivator.readiness import Revision
 from remixer.drivers.reachability import ProbeTarget, knock, parse_target
 from remixer.foundation.event_limit import EventLimit
@@ -28,9 +28,6 @@ MOST_FRESH: Final = 10_000
 _LOG_INTERVAL_S: Final = 30.0
 _EXAMPLE: Final = Revision("shop", "cart-00001")
 _PLACES: Final = ("{namespace}", "{name}")
-# What Kubernetes takes as a name of a service and of a namespace. Everything else is not asked:
-# it would let requests choose where this process connects to.
-_DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # noqa: TID251 - ours, linear
 
 _log: Final = event_log(__name__)
 
@@ -50,11 +47,6 @@ class ProbeSettings:
     timeout_s: float = 0.3
     fresh_s: float = 1.0
     most_at_once: int = 64
-
-
-def is_service_name(text: str) -> bool:
-    """Whether Kubernetes would take it as a name of a service or a namespace."""
-    return _DNS_LABEL.fullmatch(text) is not None
 
 
 def template_fault(template: str) -> str:
@@ -109,7 +101,8 @@ class Probe:
         return False if revision in self._failures else None
 
     def may_exist(self, revision: Revision, /) -> bool:
-        return all(map(is_service_name, revision))
+        # Whatever is no name of Kubernetes's would let requests choose where this connects to.
+        return is_revision(revision)
 
     async def wait(self, revision: Revision, /, *, timeout_s: float) -> bool:
         if self._is_closed or not self.may_exist(revision):

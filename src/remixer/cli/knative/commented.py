@@ -20,6 +20,7 @@ _INDENT: Final = 2
 # Texts that YAML reads as the same text without quotes; numbers and durations are not among them,
 # but for those with a unit, which no YAML reads as a number.
 _BARE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*|[0-9]+(\.[0-9]+)?s")  # noqa: TID251 - ours, linear
+_PRINTED: Final = frozenset(map(chr, range(0x20, 0x7F)))
 _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
@@ -96,7 +97,12 @@ def _comment(why: str, depth: int) -> Iterator[str]:
 
 
 def _unwrapped(value: Document) -> tuple[str, Document]:
-    return (value.why, value.value) if isinstance(value, Because) else ("", value)
+    """All reasons, and what they are for."""
+    whys: list[str] = []
+    while isinstance(value, Because):
+        whys.append(value.why)
+        value = value.value
+    return "\n".join(whys), value
 
 
 def _is_list(value: Document) -> "TypeGuard[Sequence[Document]]":
@@ -112,4 +118,10 @@ def _leaf(value: Document) -> str:
 def _scalar(text: str) -> str:
     if _BARE.fullmatch(text) and text.lower() not in _WORDS:
         return text
-    return json.dumps(text)
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(each if each in _PRINTED else _escaped(each) for each in quoted)
+
+
+def _escaped(char: str) -> str:
+    """As YAML writes it; JSON's pairs of surrogates are not YAML."""
+    return f"\\U{ord(char):08x}"

@@ -66,7 +66,7 @@ def _check_timeout(plan: KnativeEnvoyPlan) -> Document:
     if plan.mode is Mode.HOLD:
         return Because(
             f"{plan.cold_start_s + 1}s",
-            "The check waits for the pod. A second longer than the adapter's hold_timeout "
+            "The check waits for the pod. A second longer than the adapter's hold.timeout "
             f"({plan.cold_start_s}s), so that clients get its 503 with retry-after and cause; "
             "Remixer's --adapter-timeout must be as long. Envoy's own default is 0.2 s.",
         )
