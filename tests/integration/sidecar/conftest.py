@@ -48,6 +48,7 @@ class Place:
     stack: ExitStack
     short: Path
     """For sockets, whose paths must be short."""
+    more_rules: str = ""
 
     def log_file(self, mixer: str) -> Path:
         return self.folder / f"{mixer}.log"
@@ -56,7 +57,7 @@ class Place:
         config = self.folder / f"config-{mixer}"
         if not config.exists():
             config.mkdir()
-            rules = RULES.replace("LOG_FILE", str(self.log_file(mixer)))
+            rules = (RULES + self.more_rules).replace("LOG_FILE", str(self.log_file(mixer)))
             (config / "rules.yaml").write_text(rules)
         address = f"unix:{self.short}/{mixer}"
         return ("--config-store", f"fs://{config}", "--address", address)

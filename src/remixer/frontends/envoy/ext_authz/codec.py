@@ -5,7 +5,7 @@ Envoy's rules for the answer: code 0 passes the request; any other code denies i
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -29,7 +29,14 @@ from remixer.frontends.envoy.ext_authz.header_mutations import (
 from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.frontends.envoy.structs import scalar_texts
 from remixer.mixer.http_answer import answer_status, has_body
-from remixer.mixer.outcome import CheckOutcome, Decision, Provenance, RouteDirective
+from remixer.mixer.outcome import (
+    CheckOutcome,
+    Decision,
+    HeaderOperation,
+    HeaderOperationKind,
+    Provenance,
+    RouteDirective,
+)
 from remixer.mixer.verdict import Verdict, verdict_of
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
@@ -41,6 +48,7 @@ ROUTE_METADATA_NAMESPACE: Final = "remixer"
 """Fields of a route's metadata under this name are static attributes."""
 
 _NO_DIRECTIVE: Final = RouteDirective()
+_NOT_FORWARDED: Final = HeaderOperation(FORWARDED_HEADER, kind=HeaderOperationKind.REMOVE)
 _MOST_KEPT_ANSWERS: Final = 1024  # about 300 bytes each
 _LONGEST_KEPT_TEXT: Final = 256  # longer ones hold a value of the request's and do not recur
 _REQUEST_ID_CHARACTERS: Final = 64  # Envoy's own have 36
@@ -151,9 +159,9 @@ def encode_outcome(
     elif directive.direct_response_code or not verdict.is_allowed:
         removals = _write_denial(response, verdict.status, directive)
     else:
-        removals = _write_ok(response, directive, headers)
         if forwarded is not None:
-            response.ok_response.headers_to_remove.append(FORWARDED_HEADER)
+            directive = _without_received(directive)
+        removals = _write_ok(response, directive, headers)
     if outcome.provenance is Provenance.STALE:
         told = (
             response.ok_response.response_headers_to_add
@@ -216,6 +224,16 @@ def _plain_answer(
         provenance=provenance,
     )
     return encode_outcome(outcome, None, {} if has_forwarded else None)
+
+
+def _without_received(directive: RouteDirective) -> RouteDirective:
+    """As if the caller's header were not there: rules, and clients, may write their own.
+
+    The removal is the first operation and no message of its own, for Envoy sets headers before it
+    removes others.
+    """
+    operations = (_NOT_FORWARDED, *directive.request_header_operations)
+    return replace(directive, request_header_operations=operations)
 
 
 def _write_ok(
