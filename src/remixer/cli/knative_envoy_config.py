@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from enum import StrEnum
+from typing import assert_never
 
 from remixer.adapters.kactivator.keys import is_revision
 from remixer.adapters.kactivator.readiness import Revision
@@ -11,27 +11,33 @@ from remixer.cli.console import show_plain
 from remixer.cli.exits import OperatorError
 from remixer.cli.knative.commented import as_yaml, plain
 from remixer.cli.knative.envoy_document import document, title
-from remixer.cli.knative.envoy_plan import ANY_HOST, Endpoints, KnativeEnvoyPlan, Mode, Target
+from remixer.cli.knative.envoy_plan import (
+    ANY_HOST,
+    Endpoints,
+    FileFormat,
+    KnativeEnvoyPlan,
+    Mode,
+    Target,
+)
+from remixer.cli.knative.istio import envoy_filter
 from remixer.transport.addresses import TcpAddress, parse_address
 
 _FORM = "NAMESPACE/REVISION or NAMESPACE/REVISION=HOST[,HOST]"
 
 
-class FileFormat(StrEnum):
-    """How the configuration is written."""
-
-    YAML = "yaml"
-    JSON = "json"
-
-
 def print_envoy_config(plan: KnativeEnvoyPlan, *, output: FileFormat) -> None:
-    """Print the whole bootstrap. Raises `OperatorError` for what cannot work."""
+    """Print the whole file. Raises `OperatorError` for what cannot work."""
     _refuse_contradictions(plan)
-    whole = document(plan)
-    if output is FileFormat.JSON:
-        show_plain(json.dumps(plain(whole), indent=2))
-    else:
-        show_plain(as_yaml(whole, title=title(plan)).rstrip("\n"))
+    match output:
+        case FileFormat.JSON:
+            show_plain(json.dumps(plain(document(plan)), indent=2))
+        case FileFormat.YAML:
+            show_plain(as_yaml(document(plan), title=title(plan)).rstrip("\n"))
+        case FileFormat.ENVOY_FILTER:
+            _refuse_all_hosts(plan)
+            show_plain(as_yaml(envoy_filter(plan), title=title(plan)).rstrip("\n"))
+        case _:
+            assert_never(output)
 
 
 def targets_of(texts: Sequence[str]) -> tuple[Target, ...]:
@@ -106,3 +112,13 @@ def _refuse_contradictions(plan: KnativeEnvoyPlan) -> None:
             where="--mode filter --endpoints original-dst",
             next_step="Use --endpoints service or eds, or --mode hold.",
         )
+
+
+def _refuse_all_hosts(plan: KnativeEnvoyPlan) -> None:
+    for target in plan.targets:
+        if ANY_HOST in target.hosts:
+            raise OperatorError(
+                what=f"no host for {target.revision}: a gateway has others beside it",
+                where="--output envoy-filter",
+                next_step=f"Name its hosts: --service {target.revision}=cart.example.com.",
+            )

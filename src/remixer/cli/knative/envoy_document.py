@@ -15,6 +15,10 @@ from remixer.cli.knative.envoy_plan import (
 )
 
 LISTENER: Final = "service"
+MANAGER: Final = "envoy.filters.network.http_connection_manager"
+MANAGER_TYPE: Final = (
+    "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+)
 _TRIES_PER_S: Final = 30
 """With a flat pause of up to 100 ms Envoy tries 25 times a second; more, against chance."""
 _LAG_S: Final = 5
@@ -35,7 +39,7 @@ def title(plan: KnativeEnvoyPlan) -> str:
         f"An Envoy in front of Knative revisions that may sleep; mode `{plan.mode}`, endpoints by "
         f"`{plan.endpoints}`.\n{_IN_PLACE[plan.mode]}\n"
         f"For pods that start within {plan.cold_start_s} s and {plan.held} requests that wait at "
-        "once. Made by `remixer knative envoy-config`; tried with Envoy 1.40."
+        f"once.\nMade by `remixer knative envoy-config --mode {plan.mode} …`; tried with Envoy 1.40."
     )
 
 
@@ -59,15 +63,10 @@ def document(plan: KnativeEnvoyPlan) -> Mapping[str, Document]:
 
 
 def _listener(plan: KnativeEnvoyPlan) -> Document:
-    manager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
     config: dict[str, Document] = {
-        "@type": TYPES + manager,
+        "@type": TYPES + MANAGER_TYPE,
         "stat_prefix": "knative",
-        "stream_idle_timeout": Because(
-            f"{plan.cold_start_s + plan.request_timeout_s}s",
-            "A held request is an idle stream. Envoy's own 5 minutes would end those that wait "
-            "long and then take long.",
-        ),
+        "stream_idle_timeout": stream_idle_timeout(plan),
         "route_config": {
             "name": "knative",
             "virtual_hosts": [_virtual_host(target, plan) for target in plan.targets],
@@ -82,24 +81,37 @@ def _listener(plan: KnativeEnvoyPlan) -> Document:
         "filter_chains": [
             {
                 "filters": [
-                    {
-                        "name": "envoy.filters.network.http_connection_manager",
-                        "typed_config": config,
-                    }
+                    {"name": MANAGER, "typed_config": config},
                 ]
             }
         ],
     }
 
 
+def stream_idle_timeout(plan: KnativeEnvoyPlan) -> Document:
+    """Of the connection manager."""
+    return Because(
+        f"{plan.cold_start_s + plan.request_timeout_s}s",
+        "A held request is an idle stream. Envoy's own 5 minutes would end those that wait long "
+        "and then take long.",
+    )
+
+
 def _virtual_host(target: Target, plan: KnativeEnvoyPlan) -> Document:
     domains: list[Document] = []
     for name in target.hosts:
         domains += [name] if name == ANY_HOST else [name, f"{name}:*"]
-    host: dict[str, Document] = {
+    return {
         "name": target.cluster,
         "domains": domains,
-        "routes": [{"match": {"prefix": "/"}, "route": _route(target, plan)}],
+        "routes": [{"match": {"prefix": "/"}, "route": route(target, plan)}],
+        **virtual_host_settings(target, plan),
+    }
+
+
+def virtual_host_settings(target: Target, plan: KnativeEnvoyPlan) -> dict[str, Document]:
+    """What the virtual host of a revision needs beside its routes."""
+    host: dict[str, Document] = {
         "request_body_buffer_limit": Because(
             _RETRIED_BODY_BYTES,
             "A request whose body is longer is sent once and never retried. Each one that waits "
@@ -117,7 +129,8 @@ def _virtual_host(target: Target, plan: KnativeEnvoyPlan) -> Document:
     return host
 
 
-def _route(target: Target, plan: KnativeEnvoyPlan) -> Document:
+def route(target: Target, plan: KnativeEnvoyPlan) -> Document:
+    """Where requests of a revision go, and how often that is tried."""
     return {
         "cluster": target.cluster,
         "timeout": _route_timeout(plan),

@@ -25,6 +25,17 @@ class Mode(StrEnum):
     """In a filter of Envoy's own; no Mixer is asked."""
 
 
+class FileFormat(StrEnum):
+    """How the settings are written."""
+
+    YAML = "yaml"
+    """A bootstrap, with reasons."""
+    JSON = "json"
+    """The same without."""
+    ENVOY_FILTER = "envoy-filter"
+    """Istio's resource, with reasons."""
+
+
 class Endpoints(StrEnum):
     """How Envoy finds the pods."""
 
