@@ -23,7 +23,7 @@ from remixer.drivers.websocket import AioWebSocketConnector, WebSocket, WebSocke
 from remixer.foundation.clock import SystemClock
 from remixer.testing.knative_activator_endpoints import ActivatorEndpoints
 from remixer.testing.knative_activator_load import REPORT_S, ActivatorLoad
-from remixer.testing.knative_cluster import ENDPOINT_SLICES
+from remixer.testing.knative_cluster import endpoint_slices_of
 from remixer.testing.knative_http import Downstream, HttpUpstreams, header
 from remixer.transport.addresses import TcpAddress
 from remixer.wire.knative_stats import Encoding, RevisionKey, Stat, encode_messages
@@ -135,7 +135,10 @@ async def serve(settings: Mapping[str, Any]) -> None:
             activator = Activator(group=group, autoscaler=settings["autoscaler"])
             activator.start()
             follower = Follower(
-                Watched(ENDPOINT_SLICES), api=api, sink=activator.endpoints, clock=SystemClock()
+                Watched(endpoint_slices_of(settings["namespace"])),
+                api=api,
+                sink=activator.endpoints,
+                clock=SystemClock(),
             )
             group.create_task(follower.run(), name="endpoints")
             server = await loop.create_server(

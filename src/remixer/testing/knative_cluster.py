@@ -18,14 +18,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from remixer.testing.knative_autoscaler import Decision, KnativeAutoscaler
 from remixer.testing.knative_decider import UNDECIDED
 from remixer.testing.knative_deployer import Deployer, PodUp
 from remixer.testing.kubernetes_api import FakeKubernetesApi
 
-ENDPOINT_SLICES: Final = "/apis/discovery.k8s.io/v1/endpointslices"
+
+def endpoint_slices_of(namespace: str) -> str:
+    """Where the API lists them. Each namespace's watchers hear of no other's pods."""
+    return f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ class KnativeCluster:
 
     def _tell(self, revision: str, *, is_ready: bool | None) -> None:
         slice_ = endpoint_slice(revision, self.ports[revision], is_ready=is_ready)
-        self.api.apply(ENDPOINT_SLICES, slice_)
+        self.api.apply(endpoint_slices_of(revision.partition("/")[0]), slice_)
 
 
 def endpoint_slice(revision: str, port: int, *, is_ready: bool | None) -> dict[str, Any]:

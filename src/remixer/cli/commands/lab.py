@@ -7,12 +7,13 @@ import typer
 
 from remixer.cli.console import OutputFlag, OutputFormat
 from remixer.cli.exits import ExitCode
-from remixer.cli.lab.options import AvailabilityOptions, SidecarOptions
+from remixer.cli.lab.options import AvailabilityOptions, ColdstartOptions, SidecarOptions
 
 app = typer.Typer(add_completion=False)
 
 _DEFAULTS = AvailabilityOptions()
 _SIDECAR = SidecarOptions()
+_COLDSTART = ColdstartOptions()
 
 
 @app.callback()
@@ -114,4 +115,59 @@ def sidecar(  # noqa: PLR0913 - each is a flag of its own
         output=output,
     )
     run_until_interrupted(run_sidecar_lab(options))
+    return ExitCode.DONE
+
+
+@app.command("coldstart")
+def coldstart(
+    *,
+    wakes: Annotated[
+        int, typer.Option(min=1, max=1_000, help="Idle revisions to wake, each architecture.")
+    ] = _COLDSTART.wakes,
+    pod_start: Annotated[
+        str, typer.Option(metavar="DURATION", help="What a pod takes to start: 500ms, 2s.")
+    ] = "500ms",
+    burst: Annotated[
+        int, typer.Option(min=1, max=1_000, help="Requests at once to one idle revision.")
+    ] = _COLDSTART.burst,
+    warm: Annotated[
+        int, typer.Option(min=10, max=100_000, help="Requests to a revision that is awake.")
+    ] = _COLDSTART.warm,
+    filters: Annotated[
+        Path, typer.Option(metavar="FILE", help="Envoy's module with the filter; `make filters`.")
+    ] = _COLDSTART.filters,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="activator, retry, hold, filter-retry, filter."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the phases: an .svg.")
+    ] = _COLDSTART.plot,
+    output: OutputFlag = OutputFormat.TEXT,
+) -> int:
+    """Wake idle Knative revisions by Activator, adapter and filter: what each adds to a start.
+
+    Exit codes:
+    0 measured
+    1 a part could not start
+    2 --plot cannot be drawn
+    130 interrupted
+    """
+    from remixer.cli.interrupts import run_until_interrupted
+    from remixer.cli.lab.bar_chart import require_svg
+    from remixer.cli.lab.coldstart_program import pod_start_seconds, run_coldstart_lab
+
+    if plot is not None:
+        require_svg(plot)
+    options = ColdstartOptions(
+        wakes=wakes,
+        pod_start_s=pod_start_seconds(pod_start),
+        burst=burst,
+        warm=warm,
+        filters=filters,
+        only=tuple(only or ()),
+        plot=plot,
+        output=output,
+    )
+    run_until_interrupted(run_coldstart_lab(options))
     return ExitCode.DONE

@@ -81,15 +81,25 @@ class EnvoyAddresses:
 class EnvoyProcess:
     """One Envoy. Its files live in `folder`, which belongs to the caller."""
 
-    def __init__(self, *, program: str, folder: Path, http: HttpClient) -> None:
+    def __init__(
+        self, *, program: str, folder: Path, http: HttpClient, modules: Path | None = None
+    ) -> None:
+        """`modules`: a folder with `lib*.so` files, which the configuration may name."""
         self._program = program
         self._folder = folder
         self._http = http
+        self._modules = modules
         self._process: asyncio.subprocess.Process | None = None
 
     @property
     def log_file(self) -> Path:
         return self._folder / "envoy.log"
+
+    @property
+    def pid(self) -> int:
+        """Once started."""
+        assert self._process is not None  # noqa: S101 - who asks earlier is wrong
+        return self._process.pid
 
     async def start(self, plan: EnvoyPlan) -> EnvoyAddresses:
         """Serve; returns once requests are accepted. Raises `StartupError` with Envoy's reason."""
@@ -106,6 +116,8 @@ class EnvoyProcess:
                 self._program,
                 *("-c", str(config), "--admin-address-path", str(admin_file)),
                 *("--disable-hot-restart", "--concurrency", "1", "-l", "warn"),
+                # Where Envoy looks for modules, too.
+                cwd=self._modules,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

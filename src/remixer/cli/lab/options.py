@@ -47,3 +47,23 @@ class SidecarOptions:
     plot: Path | None = None
     """A picture of it, SVG."""
     output: OutputFormat = OutputFormat.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class ColdstartOptions:
+    """Of `remixer lab coldstart`. Each has the flag of its name."""
+
+    wakes: int = 30
+    """Of each architecture, each of a revision of its own."""
+    pod_start_s: float = 0.5
+    burst: int = 200
+    """Requests at once to one idle revision."""
+    warm: int = 1_000
+    """Requests to a revision that is awake, through each Envoy."""
+    filters: Path = Path("build/libremixer_envoy.so")
+    """The module with the filter; without it its rows are left out."""
+    only: tuple[str, ...] = ()
+    """Names of architectures; none: all."""
+    plot: Path | None = None
+    """A picture of it, SVG."""
+    output: OutputFormat = OutputFormat.TEXT

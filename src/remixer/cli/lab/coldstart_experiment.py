@@ -1,0 +1,225 @@
+"""What is done with the parts: wakes in turn, bursts, requests when awake, no autoscaler.
+
+Architectures take turns, so that what else the machine does hits all alike. A wake's pod stays
+for a while after its answer: what the autoscaler decides at its next tick belongs to it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+from remixer.cli.lab.coldstart_client import Answer, ClientConnection, ask_at_once
+from remixer.cli.lab.coldstart_envoys import host_of
+from remixer.cli.lab.coldstart_mesh import WARM, Arm, ColdstartMesh, Ingress
+from remixer.cli.lab.coldstart_wakes import Burst, Row, Survival, Wake, Warm, percentile
+from remixer.cli.lab.options import ColdstartOptions
+from remixer.foundation.clock import Clock
+
+_WITHIN_S: Final = 30.0
+_LINGER_S: Final = 2.5
+"""Longer than from one tick of the autoscaler to the next."""
+_PAUSE_S: Final = 0.03
+"""Between wakes: for what follows an answer, such as new endpoints."""
+_BLOCK: Final = 100
+"""Requests through one Envoy before the next has its turn."""
+_ALONE_S: Final = 0.5
+"""Between the requests without an autoscaler and its return."""
+_US_PER_S: Final = 1e6
+_MS_PER_S: Final = 1e3
+_NS_PER_US: Final = 1e3
+_OK: Final = 200
+_TARGET: Final = 70
+"""Concurrent requests that one pod is to have: 70 % of Knative's 100."""
+
+
+class Experiment:
+    """One run."""
+
+    def __init__(
+        self,
+        mesh: ColdstartMesh,
+        options: ColdstartOptions,
+        *,
+        clock: Clock,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._mesh = mesh
+        self._options = options
+        self._clock = clock
+        self._tell = tell
+        self._waiting: deque[tuple[Arm, str, Answer]] = deque()
+        """Answered; their pods still run."""
+        self._wakes: dict[str, list[Wake]] = {arm.architecture.name: [] for arm in mesh.arms}
+
+    async def rows(self) -> tuple[tuple[Row, ...], Warm]:
+        """One for each architecture, and Envoy alone when awake."""
+        await self._rehearse()
+        await self._wake_all()
+        bursts = [await self._burst(arm) for arm in self._mesh.arms]
+        *warm, alone = await self._warm()
+        survivals = await self._without_autoscaler()
+        rows = tuple(
+            Row(
+                arm.architecture.name,
+                arm.architecture.title,
+                tuple(self._wakes[arm.architecture.name]),
+                burst,
+                awake,
+                survival,
+            )
+            for arm, burst, awake, survival in zip(
+                self._mesh.arms, bursts, warm, survivals, strict=True
+            )
+        )
+        return rows, alone
+
+    # ---------------------------------------------------------------- wakes
+
+    async def _rehearse(self) -> None:
+        self._tell("rehearsing")
+        async with AsyncExitStack() as stack:
+            for arm in self._mesh.arms:
+                connection = await self._connected(stack, arm.ingress)
+                for name in arm.rehearsals:
+                    await self._wake(arm, connection, name)
+        await self._collect(all_of_them=True)
+        for wakes in self._wakes.values():
+            wakes.clear()
+
+    async def _wake_all(self) -> None:
+        async with AsyncExitStack() as stack:
+            connections = [await self._connected(stack, arm.ingress) for arm in self._mesh.arms]
+            for number in range(self._options.wakes):
+                self._tell(f"wake {number + 1} of {self._options.wakes}, each architecture in turn")
+                for arm, connection in zip(self._mesh.arms, connections, strict=True):
+                    await self._wake(arm, connection, arm.wakes[number])
+        await self._collect(all_of_them=True)
+
+    async def _wake(self, arm: Arm, connection: ClientConnection, name: str) -> None:
+        answer = await connection.ask(host_of(name), within_s=_WITHIN_S)
+        self._waiting.append((arm, name, answer))
+        arm.serves(name)
+        await self._collect(all_of_them=False)
+        await asyncio.sleep(_PAUSE_S)
+
+    async def _collect(self, *, all_of_them: bool) -> None:
+        """The stories of those whose time is over."""
+        while self._waiting:
+            arm, name, answer = self._waiting[0]
+            left_s = answer.answered_at_s + _LINGER_S - self._clock.monotonic_s()
+            if left_s > 0:
+                if not all_of_them:
+                    return
+                await asyncio.sleep(left_s)
+            self._waiting.popleft()
+            story = await self._mesh.cluster.story(arm.site.key(name))
+            await self._mesh.cluster.retire(arm.site.key(name))
+            self._wakes[arm.architecture.name].append(Wake(*answer, story))
+
+    # ---------------------------------------------------------------- bursts
+
+    async def _burst(self, arm: Arm) -> Burst:
+        requests = self._options.burst
+        self._tell(f"{requests} requests at once: {arm.architecture.title}")
+        answers = await ask_at_once(
+            arm.ingress.at,
+            host_of(arm.burst),
+            requests=requests,
+            within_s=_WITHIN_S,
+            clock=self._clock,
+        )
+        await asyncio.sleep(_LINGER_S)
+        cluster = self._mesh.cluster
+        story = await cluster.story(arm.site.key(arm.burst))
+        await cluster.retire(arm.site.key(arm.burst))
+        slowest = max(answers, key=lambda each: each.answered_at_s)
+        pod_s = (story.up_at_s or 0.0) - (story.decided_at_s or 0.0)
+        needed = -(-requests // _TARGET)
+        return Burst(
+            sent=requests,
+            failed=sum(each.status != _OK for each in answers),
+            last_answer_ms=(slowest.answered_at_s - answers[0].asked_at_s - pod_s) * _MS_PER_S,
+            stats=len(story.stats_at_s),
+            pods_beyond_need=max(0, story.pods_started - needed),
+        )
+
+    # ---------------------------------------------------------------- awake
+
+    async def _warm(self) -> list[Warm]:
+        """Of each arm, and at last of Envoy alone."""
+        self._tell(f"{self._options.warm} requests to a revision that is awake, through each Envoy")
+        ingresses = [*(arm.ingress for arm in self._mesh.arms), self._mesh.plain]
+        async with AsyncExitStack() as stack:
+            connections = [await self._connected(stack, each) for each in ingresses]
+            for arm, connection in zip(self._mesh.arms, connections, strict=False):
+                await connection.ask(host_of(WARM), within_s=_WITHIN_S)
+                arm.serves(WARM)
+            await asyncio.sleep(_LINGER_S)
+            gauges = [
+                _Gauge(connection, each.pid)
+                for connection, each in zip(connections, ingresses, strict=True)
+            ]
+            for block in range(-(-self._options.warm // _BLOCK) + 1):
+                for gauge in gauges:
+                    await gauge.measure(min(_BLOCK, self._options.warm), counts=block > 0)
+        return [gauge.result() for gauge in gauges]
+
+    # ---------------------------------------------------------------- no autoscaler
+
+    async def _without_autoscaler(self) -> list[Survival]:
+        self._tell("requests without an autoscaler")
+        cluster, arms = self._mesh.cluster, self._mesh.arms
+        async with AsyncExitStack() as stack:
+            connections = [await self._connected(stack, arm.ingress) for arm in arms]
+            await cluster.stop_autoscaler()
+            async with asyncio.TaskGroup() as group:
+                asked = [
+                    group.create_task(connection.ask(host_of(arm.orphan), within_s=_WITHIN_S))
+                    for arm, connection in zip(arms, connections, strict=True)
+                ]
+                await asyncio.sleep(_ALONE_S)
+                await cluster.start_autoscaler([arm.site.key(arm.orphan) for arm in arms])
+                back_at_s = self._clock.monotonic_s()
+        answers = [each.result() for each in asked]
+        return [Survival(each.status, each.answered_at_s - back_at_s) for each in answers]
+
+    async def _connected(self, stack: AsyncExitStack, ingress: Ingress) -> ClientConnection:
+        connection = await ClientConnection.to(ingress.at, self._clock)
+        stack.callback(connection.close)
+        return connection
+
+
+class _Gauge:
+    """Measures one Envoy, block by block."""
+
+    def __init__(self, connection: ClientConnection, pid: int) -> None:
+        self._connection = connection
+        self._pid = pid
+        self._latencies_us: list[float] = []
+        self._cpu_us = 0.0
+
+    async def measure(self, requests: int, *, counts: bool) -> None:
+        before_us = cpu_us(self._pid)
+        latencies_us = []
+        for _ in range(requests):
+            answer = await self._connection.ask(host_of(WARM), within_s=_WITHIN_S)
+            latencies_us.append((answer.answered_at_s - answer.asked_at_s) * _US_PER_S)
+        if counts:
+            self._latencies_us += latencies_us
+            self._cpu_us += cpu_us(self._pid) - before_us
+
+    def result(self) -> Warm:
+        return Warm(
+            p50_us=percentile(self._latencies_us, 0.5) or 0.0,
+            p99_us=percentile(self._latencies_us, 0.99) or 0.0,
+            envoy_cpu_us=self._cpu_us / max(1, len(self._latencies_us)),
+        )
+
+
+def cpu_us(pid: int) -> float:
+    """Time that all threads of a process have run, as Linux counts it, to the nanosecond."""
+    files: Sequence[Path] = [*Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(int(each.read_text().split()[0]) for each in files) / _NS_PER_US

@@ -1,0 +1,143 @@
+"""The parts of `remixer lab coldstart`: one cluster, and for each architecture its own Envoy."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from remixer.cli.demo.envoy import EnvoyProcess, find_envoy
+from remixer.cli.lab.coldstart_architectures import (
+    Architecture,
+    Surroundings,
+    module_folder,
+)
+from remixer.cli.lab.coldstart_children import Cluster
+from remixer.cli.lab.coldstart_envoys import Site, plain, send_to_pod
+from remixer.cli.lab.options import ColdstartOptions
+from remixer.drivers.http import AioHttpClient
+from remixer.transport.addresses import TcpAddress
+
+WARM: Final = "warm"
+"""The revision that is woken once, and stays awake."""
+REHEARSALS: Final = 2
+"""Wakes before those that count, so that connections and code are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """An Envoy that runs."""
+
+    at: TcpAddress
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One architecture that runs, and the names of its revisions, each for one purpose."""
+
+    architecture: Architecture
+    ingress: Ingress
+    site: Site
+    rehearsals: Sequence[str]
+    wakes: Sequence[str]
+    burst: str
+    orphan: str
+    """Asked for while there is no autoscaler."""
+
+    def serves(self, name: str) -> None:
+        """What a controller would do now: route around whoever held the request."""
+        if self.architecture.is_routed_around:
+            send_to_pod(self.site, name)
+
+
+@dataclass(frozen=True, slots=True)
+class ColdstartMesh:
+    """Everything started."""
+
+    cluster: Cluster
+    arms: Sequence[Arm]
+    plain: Ingress
+    """Asks nobody: for revisions that are awake."""
+
+
+def revision_names(wakes: int) -> list[str]:
+    """Rehearsals, wakes, burst, orphan."""
+    return [
+        *(f"rehearsal-{number}" for number in range(REHEARSALS)),
+        *(f"wake-{number:04}" for number in range(wakes)),
+        "burst",
+        "orphan",
+    ]
+
+
+@asynccontextmanager
+async def running_coldstart_lab(
+    options: ColdstartOptions,
+    architectures: Sequence[Architecture],
+    *,
+    folder: Path,
+    tell: Callable[[str], None],
+) -> AsyncIterator[ColdstartMesh]:
+    """Stops in reverse. `folder` exists and belongs to the experiment."""
+    program = find_envoy()
+    async with AsyncExitStack() as stack:
+        http = AioHttpClient()
+        stack.push_async_callback(http.aclose)
+        await http.start()
+        tell("starting the cluster")
+        names = revision_names(options.wakes)
+        cluster = Cluster(log=folder / "cluster.log")
+        stack.push_async_callback(cluster.aclose)
+        everything = [f"{each.name}/{name}" for each in architectures for name in (WARM, *names)]
+        await cluster.start(everything, pod_start_s=options.pod_start_s)
+        start = _Starter(stack, program, http, module_folder(options))
+        arms = []
+        for each in architectures:
+            tell(f"starting {each.title}")
+            site = _site(folder / each.name, each.name, cluster, [WARM, *names])
+            document = await each.start(Surroundings(stack, cluster, site))
+            ingress = await start.envoy(site.folder, document)
+            arms.append(_arm(each, ingress, site, names))
+        tell("starting Envoy alone")
+        site = _site(folder / "plain", architectures[0].name, cluster, [WARM])
+        yield ColdstartMesh(cluster, arms, await start.envoy(site.folder, plain(site)))
+
+
+def _site(folder: Path, namespace: str, cluster: Cluster, names: Sequence[str]) -> Site:
+    folder.mkdir()
+    pods = {name: cluster.pods[f"{namespace}/{name}"] for name in names}
+    return Site(namespace, pods, folder)
+
+
+def _arm(architecture: Architecture, ingress: Ingress, site: Site, names: Sequence[str]) -> Arm:
+    *others, burst, orphan = names
+    return Arm(
+        architecture,
+        ingress,
+        site,
+        rehearsals=others[:REHEARSALS],
+        wakes=others[REHEARSALS:],
+        burst=burst,
+        orphan=orphan,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Starter:
+    """Starts Envoys that end with `stack`."""
+
+    stack: AsyncExitStack
+    program: str
+    http: AioHttpClient
+    modules: Path | None
+
+    async def envoy(self, folder: Path, document: dict[str, Any]) -> Ingress:
+        process = EnvoyProcess(
+            program=self.program, folder=folder, http=self.http, modules=self.modules
+        )
+        self.stack.push_async_callback(process.aclose)
+        config = folder / "bootstrap.json"
+        config.write_text(json.dumps(document))
+        return Ingress((await process.start_with(config)).service, process.pid)
