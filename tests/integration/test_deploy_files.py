@@ -35,7 +35,7 @@ def plain() -> Any:
     return yaml.safe_load((DEPLOY / "envoy" / "remixer.yaml").read_text())
 
 
-@pytest.mark.parametrize("name", ["remixer.yaml", "remixer-tcp.yaml"])
+@pytest.mark.parametrize("name", ["remixer.yaml", "remixer-tcp.yaml", "sidecar.yaml"])
 def test_envoy_accepts_the_plain_files(name: str, tmp_path: Path) -> None:
     config = yaml.safe_load((DEPLOY / "envoy" / name).read_text())
     assert verdict_of_envoy(config, tmp_path) == "OK"
