@@ -77,9 +77,20 @@ FILTERS := build/libremixer_envoy.so
 
 filters: $(FILTERS) ## The Envoy filters of filters/, as build/libremixer_envoy.so (needs gcc)
 
+FILTER_TESTS := $(wildcard filters/tests/*.c)
+# Which sanitizers; the name of the program tells.
+build/filter-tests: FILTER_CHECKS := -O1
+build/filter-tests-asan: FILTER_CHECKS := -O1 -fsanitize=address,undefined -fno-sanitize-recover
+build/filter-tests-tsan: FILTER_CHECKS := -O1 -fsanitize=thread
+
+build/filter-tests build/filter-tests-asan build/filter-tests-tsan: \
+  $(FILTER_SOURCES) $(FILTER_TESTS) $(wildcard filters/*.h filters/tests/*.h)
+	@mkdir -p $(@D)
+	@$(FILTER_CC) $(FILTER_FLAGS) -g $(FILTER_CHECKS) -o $@ $(FILTER_SOURCES) $(FILTER_TESTS) -lm
+
 $(FILTERS): $(FILTER_SOURCES) $(wildcard filters/*.h)
 	@mkdir -p $(@D)
-	$(FILTER_CC) $(FILTER_FLAGS) -shared -Wl,-Bsymbolic -o $@.new $(FILTER_SOURCES) -lm
+	@$(FILTER_CC) $(FILTER_FLAGS) -shared -Wl,-Bsymbolic -o $@.new $(FILTER_SOURCES) -lm
 	@mv $@.new $@
 
 # ---------------------------------------------------------------- the rest

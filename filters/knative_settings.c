@@ -151,7 +151,7 @@ static void read_revisions(settings_reader *in, const json *top, const knative_s
                                             "(or \"\", to be probed at probe.address)");
             continue;
         }
-        revision *made = revisions_add(table, &key);
+        revision *made = table->count < table->most ? revisions_add(table, &key) : NULL;
         if (made == NULL) {
             settings_fault(in, "revisions", "are more than max_revisions");
             return;
