@@ -253,5 +253,7 @@ def _refusal(error: aiohttp.WSServerHandshakeError) -> str:
 
 def _reason(error: Exception) -> str:
     """Without the URL, which aiohttp repeats in some of its texts."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or str(error.os_error)
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     return text or type(error).__name__

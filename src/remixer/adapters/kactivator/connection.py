@@ -7,8 +7,9 @@ at once; when that fails, or it ends again within a second, after a growing, jit
 sends what is due, all of it in as few messages as the encoding allows. One ticks, once a second.
 
 Nothing is queued while there is no connection: what was due is counted as lost, and a new
-connection is told first of all whom requests wait for. So a lost message costs no wake-up, and
-nothing stale is ever sent.
+connection is told first of all whom requests wait for. Requests that were answered at once wait
+somewhere else: of their revisions a new connection is told if the old one may have lost them. So a
+lost message costs no wake-up, and nothing stale is ever sent.
 
 Handlers come and go. Each brings a task that wants to be the one that runs; when it goes, the next
 takes over, with a connection of its own.
@@ -43,8 +44,10 @@ _BACKOFF: Final = Backoff(first_s=0.1, longest_s=15.0)
 _LASTING_S: Final = 1.0
 """A connection that ends sooner was none."""
 _LOG_INTERVAL_S: Final = 30.0
-_MOST_WORD_OF: Final = 10_000
-"""Revisions of which is remembered when they were told last."""
+_MOST_WOKEN: Final = 10_000
+"""Revisions of which is remembered when the autoscaler was told last."""
+_DOUBT_S: Final = 10.0
+"""As long as a dead peer may go unnoticed."""
 
 _log: Final = event_log(__name__)
 
@@ -84,7 +87,7 @@ class AutoscalerLink:
         self._socket: WebSocket | None = None
         self._was_connected = False
         self._running = asyncio.Lock()
-        self._told_at_s: dict[Revision, float] = {}
+        self._woken_at_s: dict[Revision, float | None] = {}
         self._logged = EventLimit(interval_s=_LOG_INTERVAL_S)
         self._needs_time = needs_time(spec.encoding)
         self.counts = LinkCounts()
@@ -106,7 +109,7 @@ class AutoscalerLink:
     @property
     def tracked(self) -> int:
         """Revisions of which anything is remembered; bounded."""
-        return max(len(self._reporting), len(self._told_at_s), len(self._due))
+        return max(len(self._reporting), len(self._woken_at_s), len(self._due))
 
     def arrive(self, revision: Revision) -> None:
         """A request for a revision that is not awake: tell, if it is the first."""
@@ -118,9 +121,18 @@ class AutoscalerLink:
         """Requests that arrived wait no more."""
         self._reporting.leave(revision, now_s=self._clock.monotonic_s(), requests=requests)
 
-    def told_within(self, revision: Revision, seconds: float) -> bool:
-        """Whether the autoscaler was told so lately that somebody waits for it."""
-        told_at_s = self._told_at_s.get(revision)
+    def wake(self, revision: Revision) -> None:
+        """One request at one moment, where nobody knows how long it waits."""
+        self.arrive(revision)
+        self.leave(revision)
+        self._woken_at_s.pop(revision, None)
+        if len(self._woken_at_s) >= min(_MOST_WOKEN, self._spec.most_revisions):
+            del self._woken_at_s[next(iter(self._woken_at_s))]  # woken longest ago
+        self._woken_at_s[revision] = None
+
+    def woken_within(self, revision: Revision, seconds: float) -> bool:
+        """Whether the autoscaler was told so lately that the revision is awake by now, or soon."""
+        told_at_s = self._woken_at_s.get(revision)
         return told_at_s is not None and self._clock.monotonic_s() - told_at_s < seconds
 
     async def run(self) -> None:
@@ -160,7 +172,16 @@ class AutoscalerLink:
             return f"{shown_url(self._spec.url)}: ended with {end}"
         finally:
             self._socket = None
+            self._doubt_the_latest()
             await socket.aclose()
+
+    def _doubt_the_latest(self) -> None:
+        """The kernel takes messages for a peer that is gone, and a restarted one forgets them."""
+        now_s = self._clock.monotonic_s()
+        for revision, told_at_s in self._woken_at_s.items():
+            if told_at_s is not None and now_s - told_at_s < _DOUBT_S:
+                self._woken_at_s[revision] = None
+                self._reporting.doubt(revision, now_s=now_s)
 
     def _begin(self, socket: WebSocket) -> None:
         self._socket = socket
@@ -218,8 +239,8 @@ class AutoscalerLink:
         self._reporting.delivered(each.revision for each in reports)
         now_s = self._clock.monotonic_s()
         for each in reports:
-            if each.concurrency:
-                self._remember(each.revision, now_s)
+            if each.concurrency and each.revision in self._woken_at_s:
+                self._woken_at_s[each.revision] = now_s
 
     def _stat(self, report: Report) -> Stat:
         return Stat(
@@ -229,12 +250,6 @@ class AutoscalerLink:
             request_count=report.request_count,
             time_ns=self._clock.unix_ns() if self._needs_time else None,
         )
-
-    def _remember(self, revision: Revision, now_s: float) -> None:
-        self._told_at_s.pop(revision, None)
-        if len(self._told_at_s) >= min(_MOST_WORD_OF, self._spec.most_revisions):
-            del self._told_at_s[next(iter(self._told_at_s))]  # told longest ago
-        self._told_at_s[revision] = now_s
 
     async def _tick_forever(self) -> None:
         next_s = self._clock.monotonic_s()

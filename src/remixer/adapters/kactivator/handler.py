@@ -93,7 +93,7 @@ class Desk:
     def is_awake(self, revision: Revision) -> bool:
         if self._readiness is not None:
             return self._readiness.is_ready(revision) is True
-        return self.link.told_within(revision, self._awake_s)
+        return self.link.woken_within(revision, self._awake_s)
 
     def _exists(self, revision: Revision) -> bool:
         if not self._known.holds(revision):
@@ -114,9 +114,8 @@ class AnsweringActivator:
         found = self._desk.sleeper(instance)
         if isinstance(found, CheckResult):
             return found
-        self._desk.link.arrive(found)
         if self._vigils is None:
-            self._desk.link.leave(found)
+            self._desk.link.wake(found)
         else:
             self._vigils.keep(found)
         return self._desk.woken

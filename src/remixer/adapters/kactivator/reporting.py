@@ -110,6 +110,15 @@ class Reporting:
             if entry is not None:
                 entry.undelivered_since_s = None
 
+    def doubt(self, revision: Revision, *, now_s: float) -> None:
+        """What was told of it may be lost: tell it to the next connection, if that comes soon."""
+        entry = self._entries.get(revision)
+        if entry is None:
+            self.arrive(revision, now_s=now_s)
+            self.leave(revision, now_s=now_s)
+        else:
+            entry.undelivered_since_s = now_s
+
     def tick(self, *, now_s: float) -> list[Report]:
         """What is due for all revisions; to be called about once a second."""
         return list(self._due(now_s))

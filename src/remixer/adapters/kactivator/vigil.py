@@ -31,11 +31,13 @@ class Vigils:
         return len(self._requests)
 
     def keep(self, revision: Revision) -> None:
-        """One request more, which has arrived at the link."""
+        """One request more."""
+        if revision not in self._requests and len(self._requests) >= MOST_VIGILS:
+            self._link.wake(revision)
+            return
+        self._link.arrive(revision)
         if revision in self._requests:
             self._requests[revision] += 1
-        elif len(self._requests) >= MOST_VIGILS:
-            self._link.leave(revision)
         else:
             self._requests[revision] = 1
             self._tasks.spawn(self._watch(revision), name=f"vigil for {revision}")

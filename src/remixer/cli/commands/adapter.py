@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from remixer.cli.commands.adapter_kactivator import kactivator
 from remixer.cli.console import OutputFlag, OutputFormat
 from remixer.cli.exits import ExitCode
 from remixer.observability.logs import LogFormat, LogLevel
@@ -167,6 +168,9 @@ def list_(output: OutputFlag = OutputFormat.TEXT) -> int:
     from remixer.cli.adapter_calls import list_adapters
 
     return ExitCode.DONE if list_adapters(output) else ExitCode.FAILED
+
+
+app.command("kactivator")(kactivator)
 
 
 def _tls(certificate: str | None, key: str | None, client_ca: str | None) -> TlsFiles | None:

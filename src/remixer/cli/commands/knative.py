@@ -4,9 +4,9 @@ from typing import Annotated, Final
 
 import typer
 
+from remixer.cli.commands.knative_poke import poke
 from remixer.cli.exits import ExitCode
-from remixer.cli.knative.envoy_plan import Endpoints, Mode
-from remixer.cli.knative_envoy_config import FileFormat
+from remixer.cli.knative.envoy_plan import Endpoints, FileFormat, Mode
 
 app = typer.Typer(add_completion=False)
 
@@ -69,7 +69,13 @@ def envoy_config(  # noqa: PLR0913 - each flag is a parameter
         str, typer.Option(metavar="URL", help="Knative's autoscaler, for `filter`.")
     ] = "",
     output: Annotated[
-        FileFormat, typer.Option("--output", "-o", help="`json` has no reasons.")
+        FileFormat,
+        typer.Option(
+            "--output",
+            "-o",
+            help="`yaml`: a bootstrap; `json`: the same without reasons; `envoy-filter`: for "
+            "Istio's gateways.",
+        ),
     ] = FileFormat.YAML,
 ) -> int:
     """Print Envoy's settings for one way to wait, each value with its reason.
@@ -96,3 +102,6 @@ def envoy_config(  # noqa: PLR0913 - each flag is a parameter
         plan = replace(plan, autoscaler=autoscaler)
     print_envoy_config(plan, output=output)
     return ExitCode.DONE
+
+
+app.command("poke")(poke)

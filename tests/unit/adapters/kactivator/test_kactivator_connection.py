@@ -204,16 +204,34 @@ async def test_a_peer_that_is_slow_delays_nobody_and_gets_one_report_per_revisio
 
 
 @in_virtual_time
-async def test_what_was_told_lately_is_known_and_only_if_it_was_told() -> None:
+async def test_who_was_woken_lately_is_known_and_only_if_it_was_told() -> None:
     async with _running() as bench:
-        assert not bench.link.told_within(_A, 20)
-        bench.link.arrive(_A)
-        assert not bench.link.told_within(_A, 20)
+        assert not bench.link.woken_within(_A, 20)
+        bench.link.wake(_A)
+        assert not bench.link.woken_within(_A, 20)
         await _settle()
-        bench.link.leave(_A)
-        assert bench.link.told_within(_A, 20)
+        assert bench.link.woken_within(_A, 20)
         await asyncio.sleep(20)
-        assert not bench.link.told_within(_A, 20)
+        assert not bench.link.woken_within(_A, 20)
+
+
+@in_virtual_time
+async def test_what_a_connection_may_have_lost_is_told_to_the_next() -> None:
+    async with _running() as bench:
+        bench.link.wake(_A)
+        await asyncio.sleep(8)
+        bench.link.wake(_B)
+        await asyncio.sleep(4)
+        bench.connector.is_away = True
+        bench.connector.socket.end()
+        await asyncio.sleep(0.01)
+        assert bench.link.woken_within(_A, 20)
+        assert not bench.link.woken_within(_B, 20)
+        bench.connector.is_away = False
+        await _until(lambda: len(bench.connector.sockets) == 2)
+        await _settle()
+        assert bench.stats() == [("b", 1.0)]
+        assert bench.link.woken_within(_B, 20)
 
 
 @in_virtual_time
@@ -221,8 +239,7 @@ async def test_ten_thousand_names_leave_no_more_than_the_bound() -> None:
     async with _running(_spec(most_revisions=100)) as bench:
         for number in range(10_000):
             revision = Revision("shop", f"r{number}")
-            bench.link.arrive(revision)
-            bench.link.leave(revision)
+            bench.link.wake(revision)
             if number % 50 == 0:
                 await asyncio.sleep(0)
             assert bench.link.tracked <= 150
