@@ -29,7 +29,7 @@ from remixer.foundation.clock import Clock
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import PolicyError
 from remixer.foundation.status import OK, Code
-from remixer.mixer.combined_quotas import is_unavailable
+from remixer.mixer.combined_quotas import UNLIMITED_GRANT, is_unavailable
 from remixer.mixer.outcome import (
     DEFAULT_VALID_DURATION,
     UNKNOWN_REFERENCES,
@@ -155,16 +155,18 @@ class QuotaCachedMixer:
         background = self._background if self._settings.is_on else None
         if background is None:
             return None
-        for args in asked.values():
-            if args.amount <= 0:
-                return None
+        if any(args.amount <= 0 for args in asked.values()):
+            return None
         outcomes: dict[str, QuotaOutcome] = {}
         is_granted = True
         now_ms = self._now_ms()
         if self._flights:
             self._give_up_lost(now_ms=now_ms)
         for name, args in asked.items():
-            held, draw = self._drawn(name, args, request.bag, now_ms=now_ms)
+            held = self.pools.find(name, request.bag, now_ms=now_ms)
+            if now_ms < held.idle_until_ms:
+                continue  # no quota applies to requests of this key: there is nothing to tell
+            draw = self._drawn(held, args, now_ms=now_ms)
             if draw.prefetch is not None:
                 flight = self._begun(name, held, draw.prefetch, request.bag, now_ms=now_ms)
                 background(self._fetch(flight), name="fetch quota tokens ahead")
@@ -198,6 +200,8 @@ class QuotaCachedMixer:
     def _with_direct(self, outcome: CheckOutcome, request: CheckRequest) -> CheckOutcome:
         quotas = outcome.quotas
         self._count_direct(quotas)
+        if MATCHING in quotas and _applies_to_nothing(quotas[MATCHING]):
+            return replace(outcome, quotas={})
         if not any(is_unavailable(each) for each in quotas.values()):
             return outcome
         return replace(outcome, quotas=_failing_open(quotas, _by_name(request.quotas)))
@@ -216,10 +220,7 @@ class QuotaCachedMixer:
 
     # ------------------------------------------------------------ from pools
 
-    def _drawn(
-        self, name: str, args: QuotaArgs, bag: Bag, *, now_ms: int
-    ) -> tuple[KeyedPool, Draw]:
-        held = self.pools.find(name, bag, now_ms=now_ms)
+    def _drawn(self, held: KeyedPool, args: QuotaArgs, *, now_ms: int) -> Draw:
         draw = held.pool.draw(
             args.amount,
             best_effort=args.best_effort,
@@ -227,7 +228,7 @@ class QuotaCachedMixer:
             now_ms=now_ms,
         )
         self.counts.unbacked += draw.is_unbacked
-        return held, draw
+        return draw
 
     def _begun(
         self, name: str, held: KeyedPool, prefetch: Prefetch, bag: Bag, *, now_ms: int
@@ -285,6 +286,7 @@ class QuotaCachedMixer:
         is_exhausted = answer.status.code == Code.RESOURCE_EXHAUSTED
         home.refusal = answer.status if is_exhausted else OK
         life_ms = answer.valid_duration // _NS_PER_MS
+        home.idle_until_ms = now_ms + life_ms if _applies_to_nothing(answer) else now_ms
         if home is held:
             held.pool.answered(prefetch, answer.granted, life_ms=life_ms, now_ms=now_ms)
             return
@@ -295,6 +297,11 @@ class QuotaCachedMixer:
 
     def _now_ms(self) -> int:
         return round(self._clock.monotonic_s() * _MS_PER_S)
+
+
+def _applies_to_nothing(answer: QuotaOutcome) -> bool:
+    """Whether a combined answer says that there is no quota for such requests."""
+    return answer.granted == UNLIMITED_GRANT
 
 
 def _by_name(quotas: Mapping[str, QuotaArgs] | MatchingQuotas) -> Mapping[str, QuotaArgs]:

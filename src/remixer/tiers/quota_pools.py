@@ -31,7 +31,7 @@ class PoolLimits:
 class KeyedPool:
     """A pool and whose it is."""
 
-    __slots__ = ("key", "pool", "references", "refusal", "used_ms")
+    __slots__ = ("idle_until_ms", "key", "pool", "references", "refusal", "used_ms")
 
     def __init__(self, pool: QuotaPool, *, now_ms: int) -> None:
         self.pool = pool
@@ -42,6 +42,8 @@ class KeyedPool:
         self.refusal: Status = OK
         """What the last answer said of a quota that is exhausted."""
         self.used_ms = now_ms
+        self.idle_until_ms = now_ms
+        """Until then it is known that no quota applies to requests of this key."""
 
 
 class _Learnt(NamedTuple):

@@ -11,6 +11,7 @@ from remixer.attributes.bag import Bag, Condition, Reference, plain_bag
 from remixer.attributes.values import Duration
 from remixer.foundation.errors import UnavailableError
 from remixer.foundation.status import OK, Code, Status
+from remixer.mixer.combined_quotas import UNLIMITED_GRANT
 from remixer.mixer.outcome import (
     DEFAULT_VALID_DURATION,
     UNKNOWN_REFERENCES,
@@ -322,6 +323,34 @@ async def test_the_quotas_that_apply_are_one_quota() -> None:
     assert outcomes == [{"*": 1}, {"*": 1}, {"*": 0}]
     (prefetch,) = client.server.grants
     assert prefetch.quotas == MatchingQuotas(QuotaArgs(10, best_effort=True), is_combined=True)
+
+
+async def test_where_no_quota_applies_there_is_nothing_to_tell_or_to_fetch() -> None:
+    nothing = QuotaOutcome(UNLIMITED_GRANT, MINUTE, USER)
+    client = Client(Server(says=nothing))
+    asked = CheckRequest(plain_bag({"user": "al"}), MatchingQuotas())
+    assert client.mixer.grant_now(asked) is not None
+    await client.settle()
+    assert [client.mixer.grant_now(asked) for _ in range(100)] == [{}] * 100
+    assert len(client.server.grants) == 1
+    outcome = await client.mixer.check(asked)
+    assert outcome.quotas == {}
+
+
+async def test_that_no_quota_applies_is_known_for_as_long_as_the_answer_holds() -> None:
+    client = Client(Server(says=QuotaOutcome(UNLIMITED_GRANT, MINUTE, USER)))
+    asked = CheckRequest(plain_bag({"user": "al"}), MatchingQuotas())
+    client.mixer.grant_now(asked)
+    await client.settle()
+    client.server.says = QuotaOutcome(0, MINUTE, USER)
+    client.clock.advance(59.9)
+    assert client.mixer.grant_now(asked) == {}
+    client.clock.advance(0.2)
+    client.mixer.grant_now(asked)
+    await client.settle()
+    refused = client.mixer.grant_now(asked)
+    assert refused is not None
+    assert refused["*"].granted == 0
 
 
 # ------------------------------------------------------------ failures
