@@ -35,6 +35,7 @@ from remixer.mixer.outcome import (
     HeaderOperation,
     HeaderOperationKind,
     Provenance,
+    QuotaOutcome,
     RouteDirective,
 )
 from remixer.mixer.verdict import Verdict, verdict_of
@@ -178,8 +179,9 @@ def encode_outcome(
 class OutcomeEncoder:
     """`encode_outcome`, with the answers that recur kept.
 
-    An outcome without header operations and quotas is told the same way to every request; a
-    rule set has few of them, so most answers cost one look-up instead of building a message.
+    An outcome without header operations is told the same way to every request, but for how long
+    its grants last; a rule set has few of them, so most answers cost one look-up instead of
+    building a message.
     """
 
     __slots__ = ("_plain",)
@@ -194,9 +196,10 @@ class OutcomeEncoder:
         forwarded: Mapping[str, str] | None = None,
     ) -> bytes:
         """As `encode_outcome`."""
-        is_plain = outcome.directive is None and not outcome.quotas and not forwarded
+        quotas = outcome.quotas
+        is_plain = outcome.directive is None and not forwarded and _have_no_say(outcome)
         if is_plain and len(outcome.status.message) <= _LONGEST_KEPT_TEXT:
-            return self._plain(
+            plain = self._plain(
                 outcome.status,
                 outcome.valid_duration,
                 outcome.valid_use_count,
@@ -204,7 +207,20 @@ class OutcomeEncoder:
                 outcome.provenance,
                 forwarded is not None,
             )
+            return plain + _told_quotas(quotas) if quotas else plain
         return encode_outcome(outcome, headers, forwarded)
+
+
+def _have_no_say(outcome: CheckOutcome) -> bool:
+    """Whether the quotas change nothing but what is told of them."""
+    return all(each.granted and each.decision is None for each in outcome.quotas.values())
+
+
+def _told_quotas(quotas: Mapping[str, QuotaOutcome]) -> bytes:
+    """To be appended to a serialized CheckResponse: protobuf merges what comes twice."""
+    response = CheckResponse()
+    decision_metadata.write_quotas(response.dynamic_metadata, quotas)
+    return response.SerializeToString()
 
 
 def _plain_answer(

@@ -323,9 +323,23 @@ def test_bytes_that_are_no_check_request_are_an_invalid_request() -> None:
         outcome(DENIED, decisions=(DENIER,)),
         outcome(decisions=(LISTER,)),
         outcome(quotas={"a": quota(1)}),
+        outcome(decisions=(LISTER,), quotas={"a": quota(1), "b": quota(5)}),
+        outcome(quotas={"a": quota(1), "b": replace(quota(1), decision=LISTER)}),
+        outcome(quotas={"a": quota(0), "b": quota(1)}),
+        outcome(DENIED, decisions=(DENIER,), quotas={"a": quota(1)}),
         outcome(directive=RouteDirective((HeaderOperation("x", "1"),))),
     ],
-    ids=["ok", "denied", "decided", "quota", "directive"],
+    ids=[
+        "ok",
+        "denied",
+        "decided",
+        "quota",
+        "quotas",
+        "a quota's decision",
+        "exhausted",
+        "denied with quota",
+        "directive",
+    ],
 )
 def test_a_kept_answer_is_the_one_that_would_be_made(given: CheckOutcome) -> None:
     encoder = OutcomeEncoder()
