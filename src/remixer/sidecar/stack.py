@@ -13,7 +13,7 @@ from remixer.foundation.clock import Clock
 from remixer.mixer.port import Mixer
 from remixer.sidecar.settings import ClientSettings
 from remixer.tiers.background import BackgroundWork
-from remixer.tiers.cached import CachedMixer
+from remixer.tiers.cached import CacheCounts, CachedMixer
 from remixer.tiers.network_failure import NetworkFailureMixer
 from remixer.tiers.quota_cache import QuotaCacheCounts, QuotaCachedMixer
 from remixer.tiers.remote import RemoteMixer
@@ -108,18 +108,28 @@ class ClientStack:
             for name, number in asdict(counts).items()
         }
         found |= _quota_statistics(self.quotas.counts)
-        if self.cached is not None:
-            cache = self.cached.counts
-            found["total_check_calls"] = cache.hits + cache.misses
-            found["total_check_cache_hits"] = cache.hits
-            found["total_check_cache_misses"] = cache.misses
-            found["total_check_cache_hit_accepts"] = cache.hits - cache.hit_denials
-            found["total_check_cache_hit_denies"] = cache.hit_denials
-            found["total_check_renewals"] = cache.renewals
-            found["total_check_stale_answers"] = cache.stale
+        found |= self._check_statistics()
         found["total_check_failed_open"] = self.failure.counts.opened
         found["total_check_failed_closed"] = self.failure.counts.closed
         return found
+
+    def _check_statistics(self) -> dict[str, int]:
+        given = self.failure.counts
+        cache = self.cached.counts if self.cached is not None else CacheCounts()
+        hit_accepts = cache.hits - cache.hit_denials
+        misses = given.accepted + given.denied if self.cached is None else cache.misses
+        return {
+            "total_check_calls": cache.hits + misses,
+            "total_check_cache_hits": cache.hits,
+            "total_check_cache_misses": misses,
+            "total_check_cache_hit_accepts": hit_accepts,
+            "total_check_cache_hit_denies": cache.hit_denials,
+            "total_check_renewals": cache.renewals,
+            "total_check_stale_answers": cache.stale,
+            "total_remote_check_calls": misses,
+            "total_remote_check_accepts": given.accepted - hit_accepts,
+            "total_remote_check_denies": given.denied - cache.hit_denials,
+        }
 
     async def aclose(self, grace_s: float) -> None:
         """Send what is to be reported, for so many seconds, and call nobody any more; twice is safe."""

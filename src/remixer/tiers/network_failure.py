@@ -30,10 +30,15 @@ _log: Final = event_log(__name__)
 
 @dataclass(slots=True)
 class FailureCounts:
-    """Requests that nobody decided on."""
+    """Verdicts that were given, and requests that nobody decided on."""
 
+    accepted: int = 0
+    """Whatever becomes of their quotas."""
+    denied: int = 0
     opened: int = 0
+    """Among those accepted."""
     closed: int = 0
+    """Among those denied."""
 
 
 class NetworkFailureMixer:
@@ -51,7 +56,10 @@ class NetworkFailureMixer:
             outcome = self._inner.check_now(request)
         except PolicyError as error:
             return self._failed(error)
-        if outcome is None or (outcome.status.code == 0 and not outcome.quotas):
+        if outcome is None:
+            return None
+        if outcome.status.code == 0 and not outcome.quotas:
+            self.counts.accepted += 1
             return outcome
         return self._judged(outcome)
 
@@ -81,14 +89,19 @@ class NetworkFailureMixer:
         """The outcome, unless it says that there is none."""
         if outcome.status.code == Code.INTERNAL and self._policy is FailPolicy.OPEN:
             return self._undecided(outcome.status, is_open=True)
-        if not outcome.quotas:
-            return outcome
-        try:
-            verdict_of(outcome)
-        except PolicyError as error:
-            undecided = self._failed(error)
-            return replace(outcome, quotas={}) if undecided.status.is_ok else undecided
+        if outcome.quotas:
+            try:
+                verdict_of(outcome)
+            except PolicyError as error:
+                undecided = self._failed(error)
+                return replace(outcome, quotas={}) if undecided.status.is_ok else undecided
+        self._count(outcome)
         return outcome
+
+    def _count(self, outcome: CheckOutcome) -> None:
+        is_ok = outcome.status.is_ok
+        self.counts.accepted += is_ok
+        self.counts.denied += not is_ok
 
     def _undecided(self, status: Status, *, is_open: bool) -> CheckOutcome:
         self.counts.opened += is_open
@@ -101,10 +114,12 @@ class NetworkFailureMixer:
             )
         # Apart, because it may quote an attribute's value.
         _log.debug("check_undecided_reason", reason=status.message)
-        return CheckOutcome(
+        outcome = CheckOutcome(
             status=OK if is_open else Status(status.code, _REFUSED),
             valid_duration=Duration(0),
             valid_use_count=0,
             references=frozenset(),
             provenance=Provenance.SUBSTITUTE,
         )
+        self._count(outcome)
+        return outcome

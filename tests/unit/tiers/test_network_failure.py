@@ -27,7 +27,7 @@ from remixer.mixer.outcome import (
 from remixer.mixer.request import CheckRequest
 from remixer.mixer.verdict import verdict_of
 from remixer.testing.clock import VirtualClock
-from remixer.tiers.network_failure import NetworkFailureMixer
+from remixer.tiers.network_failure import FailureCounts, NetworkFailureMixer
 from remixer.tiers.settings import FailPolicy
 
 OPEN, CLOSED = FailPolicy.OPEN, FailPolicy.CLOSED
@@ -97,7 +97,7 @@ async def test_open_lets_pass_what_nobody_decides_on_once_and_for_nobody_else() 
     assert (outcome.valid_duration, outcome.valid_use_count) == (0, 0)
     assert outcome.provenance is Provenance.SUBSTITUTE
     assert outcome.directive is None
-    assert (mixer.counts.opened, mixer.counts.closed) == (2, 0)
+    assert mixer.counts == FailureCounts(accepted=2, opened=2)
 
 
 async def test_closed_refuses_it_with_the_code_of_the_failure_and_not_its_text() -> None:
@@ -106,7 +106,7 @@ async def test_closed_refuses_it_with_the_code_of_the_failure_and_not_its_text()
     assert outcome.status == Status(Code.UNAVAILABLE, TOLD)
     assert (outcome.valid_duration, outcome.valid_use_count) == (0, 0)
     assert outcome.provenance is Provenance.SUBSTITUTE
-    assert (mixer.counts.opened, mixer.counts.closed) == (0, 2)
+    assert mixer.counts == FailureCounts(denied=2, closed=2)
 
 
 @pytest.mark.parametrize("policy", FailPolicy)
@@ -115,7 +115,7 @@ async def test_a_request_that_cannot_be_understood_passes_nowhere(policy: FailPo
     outcome = await both_ways(mixer)
     assert outcome.status == Status(Code.INVALID_ARGUMENT, TOLD)
     assert outcome.valid_use_count == 0
-    assert (mixer.counts.opened, mixer.counts.closed) == (0, 2)
+    assert mixer.counts == FailureCounts(denied=2, closed=2)
 
 
 async def test_an_internal_failure_that_a_mixer_tells_as_verdict_is_open_too() -> None:
@@ -130,7 +130,7 @@ async def test_all_other_denials_are_denials_under_both(code: Code) -> None:
     for policy in FailPolicy:
         mixer = around(denied, policy)
         assert await both_ways(mixer) is denied
-        assert mixer.counts.opened == mixer.counts.closed == 0
+        assert mixer.counts == FailureCounts(denied=2)
 
 
 @pytest.mark.parametrize("policy", FailPolicy)
@@ -138,7 +138,9 @@ async def test_a_working_verdict_is_handed_on_as_it_is(policy: FailPolicy) -> No
     assert await both_ways(around(ALLOWED, policy)) is ALLOWED
     granted = replace(ALLOWED, quotas={"q": GRANTED})
     assert await both_ways(around(granted, policy)) is granted
-    assert around(None, policy).check_now(ASKED) is None
+    mixer = around(None, policy)
+    assert mixer.check_now(ASKED) is None
+    assert mixer.counts == FailureCounts()
 
 
 # ------------------------------------------------------------ quotas
@@ -207,8 +209,11 @@ def test_no_working_denial_passes_and_no_working_allowance_is_refused(
 ) -> None:
     outcome = replace(ALLOWED, status=status, quotas=quotas if status.is_ok else {})
     before = decided(outcome)
-    answer = around(outcome, policy).check_now(ASKED)
+    mixer = around(outcome, policy)
+    answer = mixer.check_now(ASKED)
     assert answer is not None
+    assert mixer.counts.accepted == answer.status.is_ok
+    assert mixer.counts.denied == (not answer.status.is_ok)
     after = decided(answer)
     assert after is not None, "whoever asks gets a verdict"
     if before is None or (before.code == Code.INTERNAL and policy is OPEN):
