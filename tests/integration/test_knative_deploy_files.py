@@ -24,6 +24,7 @@ from remixer.cli.knative.commented import as_yaml, plain
 from remixer.cli.knative.envoy_document import document, title
 from remixer.cli.knative.envoy_plan import Endpoints, KnativeEnvoyPlan, Mode, Target
 from remixer.cli.knative.istio import envoy_filter
+from remixer.testing.made_files import made
 
 pytestmark = pytest.mark.integration
 
@@ -42,17 +43,7 @@ MANAGER = (
 @pytest.fixture(scope="session")
 def module_folder() -> Path:
     """Where the filter inside Envoy is; made if need be."""
-    done = subprocess.run(
-        ["/usr/bin/make", "-s", "filters"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_S,
-    )
-    if done.returncode != 0:
-        pytest.skip(f"the filter cannot be built here: {done.stderr.strip()[-200:]}")
-    return ROOT / "build"
+    return made("build/libremixer_envoy.so").parent
 
 
 def verdict_of_envoy(config: Any, folder: Path, *, modules: Path | None = None) -> str:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from remixer.drivers.http import AioHttpClient
 from remixer.server.compose import RemixerServer
 from remixer.server.settings import Settings
 from remixer.testing.knative_cluster import KnativeCluster
+from remixer.testing.made_files import made
 from remixer.transport.addresses import TcpAddress
 
 pytestmark = pytest.mark.integration
@@ -46,8 +47,8 @@ class Gateway:
 
     cluster: KnativeCluster
     envoy: TcpAddress
-    remixer: RemixerServer
     http: AioHttpClient
+    remixer: RemixerServer | None = None
 
     @asynccontextmanager
     async def clients(self) -> AsyncIterator["Clients"]:
@@ -57,6 +58,7 @@ class Gateway:
 
     async def held(self) -> int:
         """Requests that Remixer holds now, by its own metric."""
+        assert self.remixer is not None
         url = f"http://{self.remixer.addresses.prometheus}/metrics"
         answer = await self.http.get(url, timeout_s=WITHIN_S, limit_bytes=1 << 20)
         lines = answer.body.decode().splitlines()
@@ -133,6 +135,13 @@ def bootstrap(plan: KnativeEnvoyPlan, cluster: KnativeCluster) -> Any:
         ]
         (endpoint,) = found["load_assignment"]["endpoints"][0]["lb_endpoints"]
         endpoint["endpoint"]["address"] = address_of(port)
+    if plan.mode is Mode.FILTER:
+        (listener,) = config["static_resources"]["listeners"]
+        manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+        settings = manager["http_filters"][0]["typed_config"]["filter_config"]["value"]
+        settings["revisions"] = {
+            key: f"{LOOPBACK}:{cluster.ports[key]}" for key in settings["revisions"]
+        }
     return config
 
 
@@ -149,25 +158,34 @@ async def gateway(
         cluster = await stack.enter_async_context(
             KnativeCluster(revisions, pod_start_s=pod_start_s)
         )
-        kubeconfig = cluster.api.write_kubeconfig(folder)
-        rules = resources(cluster, kubeconfig, **params)
-        remixer = await serve_remixer(stack, folder, rules)
-        host, _, port = remixer.addresses.grpc[0].rpartition(":")
         plan = KnativeEnvoyPlan(
             way,
             tuple(Target(each, (host_of(each),)) for each in (CART, STOCK)),
             listen=TcpAddress(LOOPBACK, 0),
-            mixer=TcpAddress(host, int(port)),
+            autoscaler=cluster.autoscaler.url,
         )
-        file = folder / "bootstrap.json"
-        file.write_text(json.dumps(bootstrap(plan, cluster)))
+        remixer = None
+        if way is not Mode.FILTER:
+            rules = resources(cluster, cluster.api.write_kubeconfig(folder), **params)
+            remixer = await serve_remixer(stack, folder, rules)
+            host, _, port = remixer.addresses.grpc[0].rpartition(":")
+            plan = replace(plan, mixer=TcpAddress(host, int(port)))
         http = AioHttpClient()
         await http.start()
         stack.push_async_callback(http.aclose)
-        process = EnvoyProcess(program=find_envoy(), folder=folder, http=http)
-        stack.push_async_callback(process.aclose)
-        envoy = (await process.start_with(file)).service
-        yield Gateway(cluster, envoy, remixer, http)
+        envoy = await start_envoy(stack, folder, bootstrap(plan, cluster), http)
+        yield Gateway(cluster, envoy, http, remixer)
+
+
+async def start_envoy(
+    stack: AsyncExitStack, folder: Path, config: Any, http: AioHttpClient
+) -> TcpAddress:
+    file = folder / "bootstrap.json"
+    file.write_text(json.dumps(config))
+    modules = made("build/libremixer_envoy.so").parent
+    process = EnvoyProcess(program=find_envoy(), folder=folder, http=http, modules=modules)
+    stack.push_async_callback(process.aclose)
+    return (await process.start_with(file)).service
 
 
 WAYS = pytest.mark.parametrize(("way", "mode"), [(Mode.HOLD, "HOLD"), (Mode.RETRY, "ANSWER")])
