@@ -5,19 +5,31 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from remixer.adapters.kactivator import INFO, Params, WireEncoding
+from remixer.adapters.kactivator import (
+    INFO,
+    EndpointSlices,
+    Mode,
+    Params,
+    Probe,
+    ReadinessSource,
+    WireEncoding,
+)
 from remixer.adapters.kactivator.connection import AutoscalerLinks
+from remixer.adapters.kactivator.readiness import Revision
 from remixer.foundation.clock import SystemClock
 from remixer.sdk import Action, Authorization, Environment, HandlerContext, Int32
 from remixer.testing.adapters import FakeScrapeRegistry, HarnessTasks
 from remixer.testing.http import FakeHttpClient
+from remixer.testing.knative import endpoint_slice
 from remixer.testing.knative_autoscaler import Decision, KnativeAutoscaler
 from remixer.testing.knative_decider import UNDECIDED
-from remixer.testing.websocket_server import Behaviour
+from remixer.testing.kubernetes_api import ENDPOINT_SLICES, FakeKubernetesApi
+from remixer.testing.websocket_server import Behaviour, WebSocketServer
 from remixer.wire.knative_stats import encoding_for
 
 pytestmark = pytest.mark.integration
@@ -243,3 +255,73 @@ async def test_how_long_a_stat_takes_to_the_wire() -> None:
     times_ms.sort()
     print(f"check to decision: p50 {times_ms[250]:.2f} ms, p99 {times_ms[495]:.2f} ms")
     assert len(times_ms) == 500
+
+
+# ---------------------------------------------------------------- holding, by each readiness
+
+
+async def _hold(handler: Any, service: str = "cart-00001") -> Any:
+    return await handler.check(Authorization("i", action=Action("shop", service)))
+
+
+@asynccontextmanager
+async def _holding(params: Params) -> AsyncIterator[Any]:
+    async with asyncio.TaskGroup() as group:
+        tasks = HarnessTasks(group)
+        environment = Environment(SystemClock(), FakeHttpClient(), tasks, FakeScrapeRegistry())
+        handler = await INFO.build(params, HandlerContext("h.shop", ()), environment)
+        try:
+            yield handler
+        finally:
+            await handler.aclose()
+            await tasks.cancel()
+
+
+async def test_a_request_is_held_until_its_address_answers(autoscaler: KnativeAutoscaler) -> None:
+    pod = WebSocketServer(on_message=lambda _: None)
+    pod.behaviour = Behaviour.OK
+    await pod.start()
+    await pod.stop()
+    params = replace(
+        _params(autoscaler),
+        mode=Mode.HOLD,
+        readiness=ReadinessSource.PROBE,
+        probe=Probe(address=f"{pod.url.replace('ws:', 'http:')}/{{name}}"),
+    )
+    async with _holding(params) as handler, asyncio.TaskGroup() as group:
+        await _connected(autoscaler)
+        waiting = [group.create_task(_hold(handler)) for _ in range(50)]
+        await autoscaler.until_desired(_KEY, 1)
+        assert not any(each.done() for each in waiting)
+        await pod.start()
+        async with asyncio.timeout(10):
+            results = await asyncio.gather(*waiting)
+        assert all(each.status.is_ok for each in results)
+    await pod.stop(graceful=False)
+    told = autoscaler.stats_of(_KEY)
+    assert told[0].concurrency == 1.0
+    assert len(told) < 10
+
+
+async def test_a_request_is_held_until_kubernetes_lists_an_endpoint(
+    autoscaler: KnativeAutoscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    cart = Revision("shop", "cart-00001")
+    async with FakeKubernetesApi() as api:
+        api.apply(ENDPOINT_SLICES, endpoint_slice(cart))
+        params = replace(
+            _params(autoscaler),
+            mode=Mode.HOLD,
+            readiness=ReadinessSource.ENDPOINT_SLICES,
+            endpoint_slices=EndpointSlices(kubeconfig_path=api.write_kubeconfig(tmp_path)),
+        )
+        async with _holding(params) as handler:
+            assert (await _hold(handler, "stranger")).is_default
+            async with asyncio.TaskGroup() as group:
+                waiting = group.create_task(_hold(handler))
+                await autoscaler.until_desired(_KEY, 1)
+                assert not waiting.done()
+                api.apply(ENDPOINT_SLICES, endpoint_slice(cart, ready=["10.0.0.1"]))
+            assert waiting.result().status.is_ok
+            assert not autoscaler.unknown

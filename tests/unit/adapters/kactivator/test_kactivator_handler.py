@@ -8,7 +8,6 @@ from typing import Any
 
 from remixer.adapters.kactivator import Hold, Mode, Params, ReadinessSource
 from remixer.adapters.kactivator.connection import AutoscalerLinks, LinkTools
-from remixer.adapters.kactivator.crowd import Crowd
 from remixer.adapters.kactivator.handler import assemble
 from remixer.adapters.kactivator.readiness import Revision
 from remixer.adapters.kactivator.vigil import MOST_VIGILS
@@ -25,6 +24,7 @@ from remixer.sdk import (
 )
 from remixer.testing.adapters import AdapterHarness
 from remixer.testing.clock import in_virtual_time
+from remixer.testing.knative import FakeReadiness
 from remixer.testing.websocket import FakeWebSocketConnector
 from remixer.wire.knative_stats import protobuf
 
@@ -35,39 +35,10 @@ _AWAKE = CheckResult(valid_duration=Duration(20 * _SECOND_NS), valid_use_count=_
 _WOKEN = CheckResult(valid_duration=Duration(_SECOND_NS), valid_use_count=_MANY)
 
 
-class _Town:
-    """Readiness as the test says."""
-
-    def __init__(self) -> None:
-        self.ready: set[Revision] = set()
-        self.missing: set[Revision] = set()
-        self.crowd = Crowd()
-        self.is_closed = False
-
-    def is_ready(self, revision: Revision, /) -> bool | None:
-        return revision in self.ready
-
-    def may_exist(self, revision: Revision, /) -> bool:
-        return revision not in self.missing
-
-    async def wait(self, revision: Revision, /, *, timeout_s: float) -> bool:
-        if revision in self.ready:
-            return True
-        return await self.crowd.wait(revision, timeout_s=timeout_s)
-
-    def wake(self, revision: Revision) -> None:
-        self.ready.add(revision)
-        self.crowd.wake(revision)
-
-    async def aclose(self) -> None:
-        self.is_closed = True
-        self.crowd.dismiss()
-
-
 class _Scene:
     """One handler, a connection in memory, and a town or none."""
 
-    def __init__(self, harness: AdapterHarness, params: Params, town: _Town | None) -> None:
+    def __init__(self, harness: AdapterHarness, params: Params, town: FakeReadiness | None) -> None:
         self.harness = harness
         self.town = town
         self.connector = FakeWebSocketConnector()
@@ -103,7 +74,9 @@ class _Scene:
 
 
 @asynccontextmanager
-async def _scene(params: Params | None = None, town: _Town | None = None) -> AsyncIterator[_Scene]:
+async def _scene(
+    params: Params | None = None, town: FakeReadiness | None = None
+) -> AsyncIterator[_Scene]:
     async with AdapterHarness() as harness:
         scene = _Scene(harness, params or Params(), town)
         await scene.build()
@@ -111,7 +84,6 @@ async def _scene(params: Params | None = None, town: _Town | None = None) -> Asy
         links = harness.scrape.shared("kactivator", AutoscalerLinks)
         assert await harness.close(scene.handler) == []
         assert len(links) == 0
-        assert town is None or town.is_closed
 
 
 _HOLD = Params(mode=Mode.HOLD, readiness=ReadinessSource.PROBE)
@@ -185,7 +157,7 @@ async def test_with_a_list_other_revisions_are_not_told_of() -> None:
 
 @in_virtual_time
 async def test_with_readiness_what_does_not_exist_is_not_told_of() -> None:
-    town = _Town()
+    town = FakeReadiness()
     town.missing.add(_A)
     async with _scene(Params(readiness=ReadinessSource.PROBE), town) as scene:
         assert (await scene.check()).is_default
@@ -194,7 +166,7 @@ async def test_with_readiness_what_does_not_exist_is_not_told_of() -> None:
 
 @in_virtual_time
 async def test_with_readiness_a_request_counts_as_held_until_the_revision_is_awake() -> None:
-    town = _Town()
+    town = FakeReadiness()
     async with _scene(Params(readiness=ReadinessSource.PROBE), town) as scene:
         assert await scene.check() == _WOKEN
         assert await scene.check() == _WOKEN
@@ -208,12 +180,12 @@ async def test_with_readiness_a_request_counts_as_held_until_the_revision_is_awa
 
 @in_virtual_time
 async def test_a_second_sleep_is_noticed_at_once_where_readiness_tells() -> None:
-    town = _Town()
-    town.ready.add(_A)
+    town = FakeReadiness()
+    town.wake(_A)
     async with _scene(Params(readiness=ReadinessSource.PROBE), town) as scene:
         assert await scene.check() == _AWAKE
         assert scene.stats == []
-        town.ready.clear()
+        town.put_to_sleep(_A)
         assert await scene.check() == _WOKEN
         assert scene.stats == [("shop/a", 1.0)]
 
@@ -221,7 +193,7 @@ async def test_a_second_sleep_is_noticed_at_once_where_readiness_tells() -> None
 @in_virtual_time
 async def test_vigils_end_in_time_and_there_are_no_more_than_the_bound() -> None:
     params = Params(readiness=ReadinessSource.PROBE, hold=Hold(timeout=Duration(2 * _SECOND_NS)))
-    async with _scene(params, _Town()) as scene:
+    async with _scene(params, FakeReadiness()) as scene:
         for number in range(MOST_VIGILS + 50):
             scene.handler.check(Authorization("i", action=Action("shop", f"r{number}")))
         await scene.harness.settle()
@@ -235,7 +207,7 @@ async def test_vigils_end_in_time_and_there_are_no_more_than_the_bound() -> None
 
 @in_virtual_time
 async def test_a_request_is_held_until_its_revision_is_awake_with_all_others() -> None:
-    town = _Town()
+    town = FakeReadiness()
     async with _scene(_HOLD, town) as scene, asyncio.TaskGroup() as group:
         waiting = [group.create_task(scene.check()) for _ in range(200)]
         await asyncio.sleep(2.5)
@@ -252,8 +224,8 @@ async def test_a_request_is_held_until_its_revision_is_awake_with_all_others() -
 
 @in_virtual_time
 async def test_one_that_is_awake_is_not_held() -> None:
-    town = _Town()
-    town.ready.add(_A)
+    town = FakeReadiness()
+    town.wake(_A)
     async with _scene(_HOLD, town) as scene:
         begun_s = scene.harness.clock.monotonic_s()
         assert await scene.check() == _AWAKE
@@ -267,7 +239,7 @@ async def test_when_the_time_has_passed_the_client_is_told_to_come_again() -> No
         readiness=ReadinessSource.PROBE,
         hold=Hold(timeout=Duration(5 * _SECOND_NS), retry_after=Duration(3 * _SECOND_NS)),
     )
-    async with _scene(params, _Town()) as scene:
+    async with _scene(params, FakeReadiness()) as scene:
         result = await scene.check()
         assert result.status.code is Code.UNAVAILABLE
         assert (result.valid_duration, result.valid_use_count) == (0, 0)
@@ -284,7 +256,7 @@ async def test_a_room_that_is_full_is_told_at_once() -> None:
         readiness=ReadinessSource.PROBE,
         hold=Hold(most_per_revision=Int32(2)),
     )
-    town = _Town()
+    town = FakeReadiness()
     async with _scene(params, town) as scene, asyncio.TaskGroup() as group:
         for _ in range(2):
             group.create_task(scene.check())
@@ -295,7 +267,7 @@ async def test_a_room_that_is_full_is_told_at_once() -> None:
 
 @in_virtual_time
 async def test_a_request_that_is_cancelled_is_held_no_more() -> None:
-    async with _scene(_HOLD, _Town()) as scene, asyncio.TaskGroup() as group:
+    async with _scene(_HOLD, FakeReadiness()) as scene, asyncio.TaskGroup() as group:
         waiting = group.create_task(scene.check())
         await asyncio.sleep(1.5)
         waiting.cancel()
@@ -307,7 +279,7 @@ async def test_a_request_that_is_cancelled_is_held_no_more() -> None:
 @in_virtual_time
 async def test_closing_lets_go_of_whoever_waits() -> None:
     async with AdapterHarness() as harness:
-        scene = _Scene(harness, _HOLD, _Town())
+        scene = _Scene(harness, _HOLD, FakeReadiness())
         await scene.build()
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(scene.check())
