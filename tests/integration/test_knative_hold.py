@@ -6,6 +6,8 @@ addresses and times are the test's. Pods are processes of their own that take a 
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -18,6 +20,7 @@ import aiohttp
 import pytest
 import yaml
 
+from remixer.adapters.kactivator import INFO
 from remixer.adapters.kactivator.readiness import Revision
 from remixer.cli.demo.envoy import EnvoyProcess, find_envoy
 from remixer.cli.demo.polling import until
@@ -29,11 +32,12 @@ from remixer.server.compose import RemixerServer
 from remixer.server.settings import Settings
 from remixer.testing.knative_cluster import KnativeCluster
 from remixer.testing.made_files import made
+from remixer.testing.served_adapter import served
 from remixer.transport.addresses import TcpAddress
 
 pytestmark = pytest.mark.integration
 
-RESOURCES = Path(__file__).parents[2] / "deploy" / "knative" / "mixer.yaml"
+DEPLOY = Path(__file__).parents[2] / "deploy" / "knative"
 CART = Revision("shop", "cart-00001")
 STOCK = Revision("shop", "stock-00007")
 WITHIN_S = 20.0
@@ -93,10 +97,16 @@ def host_of(revision: Revision) -> str:
     return f"{revision.name}.example.com"
 
 
-def resources(cluster: KnativeCluster, kubeconfig: str, **params: Any) -> str:
-    """`deploy/knative/mixer.yaml`, with addresses and times of the test."""
-    found = list(yaml.safe_load_all(RESOURCES.read_text()))
+def resources(cluster: KnativeCluster, kubeconfig: str, *, adapter: str = "", **params: Any) -> str:
+    """Those of `deploy/knative`, with addresses and times of the test.
+
+    `adapter` is the address of one of its own; `""`: in Remixer's process.
+    """
+    name = "mixer-out-of-process.yaml" if adapter else "mixer.yaml"
+    found = [*yaml.safe_load_all((DEPLOY / name).read_text()), *(described() if adapter else ())]
     (handler,) = [each for each in found if each["kind"] == "handler"]
+    if adapter:
+        handler["spec"]["connection"]["address"] = adapter
     handler["spec"]["params"].update(
         {
             "autoscaler_endpoint": cluster.autoscaler.url,
@@ -105,6 +115,19 @@ def resources(cluster: KnativeCluster, kubeconfig: str, **params: Any) -> str:
         }
     )
     return yaml.safe_dump_all(found)
+
+
+def described() -> list[Any]:
+    """What `remixer adapter describe kactivator` prints."""
+    program = str(Path(sys.executable).with_name("remixer"))
+    done = subprocess.run(  # noqa: S603 - this environment's own program
+        [program, "adapter", "describe", "kactivator"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return list(yaml.safe_load_all(done.stdout))
 
 
 async def serve_remixer(stack: AsyncExitStack, folder: Path, rules: str) -> RemixerServer:
@@ -151,7 +174,7 @@ def address_of(port: int) -> dict[str, object]:
 
 @asynccontextmanager
 async def gateway(
-    folder: Path, way: Mode, *, pod_start_s: float = POD_START_S, **params: Any
+    folder: Path, way: Mode, *, pod_start_s: float = POD_START_S, adapter: str = "", **params: Any
 ) -> AsyncIterator[Gateway]:
     revisions = [str(CART), str(STOCK)]
     async with AsyncExitStack() as stack:
@@ -166,7 +189,9 @@ async def gateway(
         )
         remixer = None
         if way is not Mode.FILTER:
-            rules = resources(cluster, cluster.api.write_kubeconfig(folder), **params)
+            rules = resources(
+                cluster, cluster.api.write_kubeconfig(folder), adapter=adapter, **params
+            )
             remixer = await serve_remixer(stack, folder, rules)
             host, _, port = remixer.addresses.grpc[0].rpartition(":")
             plan = replace(plan, mixer=TcpAddress(host, int(port)))
@@ -285,3 +310,28 @@ async def test_clients_that_leave_are_held_no_longer(tmp_path: Path) -> None:
         for each in requests:
             each.cancel()
         await mesh.until_held(0)
+
+
+async def test_an_adapter_of_its_own_holds_a_burst_as_well(tmp_path: Path) -> None:
+    async with (
+        served(INFO) as adapter,
+        gateway(tmp_path, Mode.HOLD, adapter=adapter.address) as mesh,
+        mesh.clients() as clients,
+    ):
+        answers = await asyncio.gather(*(clients.status(CART) for _ in range(200)))
+        assert Counter(answers) == {200: 200}
+
+
+async def test_the_refusal_of_an_adapter_of_its_own_reaches_the_client_whole(
+    tmp_path: Path,
+) -> None:
+    hold = {"timeout": "300ms", "retry_after": "7s"}
+    async with (
+        served(INFO) as adapter,
+        gateway(tmp_path, Mode.HOLD, pod_start_s=600.0, adapter=adapter.address, hold=hold) as mesh,
+        mesh.clients() as clients,
+    ):
+        status, headers, _ = await clients.get(CART)
+        assert status == 503
+        assert headers["retry-after"] == "7"
+        assert headers["x-remixer-cause"] == "not-ready"
