@@ -204,6 +204,23 @@ async def test_a_peer_that_is_slow_delays_nobody_and_gets_one_report_per_revisio
 
 
 @in_virtual_time
+async def test_a_first_request_overtakes_what_is_told_every_second() -> None:
+    async with _running() as bench:
+        for number in range(250):
+            bench.link.arrive(Revision("shop", f"r{number}"))
+        await asyncio.sleep(1.5)
+        bench.connector.socket.may_send.clear()
+        sent = len(bench.connector.socket.sent)
+        await asyncio.sleep(1)
+        bench.link.arrive(_A)
+        bench.connector.socket.may_send.set()
+        await _settle()
+        later = bench.connector.socket.sent[sent:]
+        sizes = [len(decode_message(each, bench.encoding)) for each in later]
+        assert sizes == [100, 1, 100, 50]
+
+
+@in_virtual_time
 async def test_who_was_woken_lately_is_known_and_only_if_it_was_told() -> None:
     async with _running() as bench:
         assert not bench.link.woken_within(_A, 20)
