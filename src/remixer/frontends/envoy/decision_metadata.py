@@ -11,6 +11,7 @@ name, for allowed and for denied requests alike::
 | `code`, `code_name`, `message` | the status: 7, `PERMISSION_DENIED`, text |
 | `rule`, `handler`, `instance` | who decided; several are joined with `,` |
 | `valid_duration_s`, `valid_use_count` | how long and how often the answer holds |
+| `referenced` | attributes that the answer depends on, if it may be given to any like request |
 | `cache`, `cache_hit` | for a remembered verdict: `memory`, `shared` or `stale`; true |
 | `quotas` | per quota name: `granted`, `valid_duration_s` |
 | `response_headers_to_remove` | removals that ext_authz itself cannot carry out |
@@ -25,6 +26,7 @@ from typing import Final
 
 from google.protobuf.struct_pb2 import Struct
 
+from remixer.attributes.bag import Reference, attribute_text
 from remixer.foundation.status import Status, code_name
 from remixer.frontends.envoy.structs import (
     bool_field,
@@ -39,6 +41,8 @@ from remixer.wire.text import encodable
 HTTP_NAMESPACE: Final = "envoy.filters.http.ext_authz"
 TCP_NAMESPACE: Final = "envoy.filters.network.ext_authz"
 _NS_PER_S: Final = 1_000_000_000
+_MOST_REFERENCED: Final = 24
+"""More make a key that hardly any two requests share."""
 
 
 def write_status(struct: Struct, status: Status) -> None:
@@ -68,6 +72,20 @@ def _joined(names: Iterable[str]) -> str:
 def write_validity(struct: Struct, *, valid_duration_ns: int, valid_use_count: int) -> None:
     struct.fields["valid_duration_s"].number_value = valid_duration_ns / _NS_PER_S
     struct.fields["valid_use_count"].number_value = valid_use_count
+
+
+def write_referenced(struct: Struct, references: frozenset[Reference]) -> None:
+    """By name, for a cache inside Envoy. Nothing is written where nobody can tell, or of many.
+
+    An attribute that was absent is named like any other: its key says so by itself.
+    """
+    names = sorted({attribute_text(each.name, each.key) for each in references})
+    if len(names) > _MOST_REFERENCED or "" in names:
+        return
+    told = struct.fields["referenced"].list_value
+    told.SetInParent()
+    for name in names:
+        told.values.add().string_value = encodable(name)
 
 
 def write_provenance(struct: Struct, provenance: Provenance) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 
-from remixer.attributes.bag import Bag
+from remixer.attributes.bag import Bag, Reference
 from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.http_request import namespace_of
 from remixer.attributes.values import Duration, StringMap
@@ -30,6 +30,7 @@ from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.frontends.envoy.structs import scalar_texts
 from remixer.mixer.http_answer import answer_status, has_body
 from remixer.mixer.outcome import (
+    UNKNOWN_REFERENCES,
     CheckOutcome,
     Decision,
     HeaderOperation,
@@ -50,6 +51,7 @@ ROUTE_METADATA_NAMESPACE: Final = "remixer"
 
 _NO_DIRECTIVE: Final = RouteDirective()
 _NOT_FORWARDED: Final = HeaderOperation(FORWARDED_HEADER, kind=HeaderOperationKind.REMOVE)
+_LASTING: Final = frozenset({Provenance.COMPUTED, Provenance.MEMORY, Provenance.SHARED})
 _MOST_KEPT_ANSWERS: Final = 1024  # about 300 bytes each
 _LONGEST_KEPT_TEXT: Final = 256  # longer ones hold a value of the request's and do not recur
 _REQUEST_ID_CHARACTERS: Final = 64  # Envoy's own have 36
@@ -171,6 +173,8 @@ def encode_outcome(
         )
         told.append(_STALE)
     _write_metadata(response.dynamic_metadata, verdict, outcome)
+    if forwarded is None and _is_for_any_like_it(outcome):
+        decision_metadata.write_referenced(response.dynamic_metadata, outcome.references)
     decision_metadata.write_forwarded(response.dynamic_metadata, forwarded or {})
     decision_metadata.write_unremovable(response.dynamic_metadata, removals)
     return response.SerializeToString()
@@ -203,12 +207,19 @@ class OutcomeEncoder:
                 outcome.status,
                 outcome.valid_duration,
                 outcome.valid_use_count,
+                UNKNOWN_REFERENCES if quotas else outcome.references,
                 outcome.decisions,
                 outcome.provenance,
                 forwarded is not None,
             )
             return plain + _told_quotas(quotas) if quotas else plain
         return encode_outcome(outcome, headers, forwarded)
+
+
+def _is_for_any_like_it(outcome: CheckOutcome) -> bool:
+    """Whether a cache inside Envoy may give the answer, which it knows only in part, again."""
+    is_whole = outcome.directive is None and not outcome.quotas
+    return is_whole and outcome.provenance in _LASTING
 
 
 def _have_no_say(outcome: CheckOutcome) -> bool:
@@ -227,6 +238,7 @@ def _plain_answer(
     status: Status,
     valid_duration: Duration,
     valid_use_count: int,
+    references: frozenset[Reference],
     decisions: tuple[Decision, ...],
     provenance: Provenance,
     has_forwarded: bool,  # noqa: FBT001 - lru_cache keys are positional, as the values are
@@ -235,7 +247,7 @@ def _plain_answer(
         status,
         valid_duration,
         valid_use_count,
-        references=frozenset(),
+        references=references,
         decisions=decisions,
         provenance=provenance,
     )

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from google.protobuf.json_format import MessageToDict
 
+from remixer.attributes.bag import Condition, Reference
 from remixer.attributes.values import Duration, PlainStringMap
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.errors import CheckFailedError, InvalidRequestError, UnavailableError
@@ -12,10 +13,12 @@ from remixer.foundation.status import OK, Code, Status
 from remixer.frontends.envoy.decision_metadata import HTTP_NAMESPACE, CheckRecord
 from remixer.frontends.envoy.ext_authz.codec import OutcomeEncoder, decode_check, encode_outcome
 from remixer.mixer.outcome import (
+    UNKNOWN_REFERENCES,
     CheckOutcome,
     Decision,
     HeaderOperation,
     HeaderOperationKind,
+    Provenance,
     QuotaOutcome,
     RouteDirective,
 )
@@ -258,7 +261,45 @@ def test_metadata_of_a_denial_names_who_denied() -> None:
         "instance": "nothing.instance.shop",
         "valid_duration_s": 5.0,
         "valid_use_count": 1000.0,
+        "referenced": [],
     }
+
+
+def referenced(given: CheckOutcome, forwarded: dict[str, str] | None = None) -> object:
+    response = CheckResponse.FromString(OutcomeEncoder().encode(given, None, forwarded))
+    return metadata_of(response).get("referenced")
+
+
+def test_metadata_names_what_the_answer_depends_on() -> None:
+    references = frozenset(
+        {
+            Reference("request.path", None, Condition.EXACT),
+            Reference("request.headers", "x-user", Condition.ABSENCE),
+            Reference("request.headers", "x-user", Condition.EXACT),
+        }
+    )
+    told = referenced(replace(outcome(), references=references))
+    assert told == ['request.headers["x-user"]', "request.path"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        replace(outcome(), references=UNKNOWN_REFERENCES),
+        replace(outcome(), provenance=Provenance.STALE),
+        replace(outcome(), provenance=Provenance.SUBSTITUTE),
+        outcome(directive=RouteDirective(direct_response_code=418)),
+        outcome(quotas={"a": quota(1)}),
+    ],
+)
+def test_an_answer_for_one_request_alone_does_not_say_what_it_depends_on(
+    given: CheckOutcome,
+) -> None:
+    assert referenced(given) is None
+
+
+def test_an_answer_that_counted_forwarded_attributes_does_not_either() -> None:
+    assert referenced(outcome(), forwarded={}) is None
 
 
 def test_metadata_of_an_ok_names_everyone_once() -> None:
