@@ -42,8 +42,12 @@ class Scene:
     autoscaler: KnativeAutoscaler
     api: FakeKubernetesApi
 
-    async def check(self, revision: Revision) -> CheckResult:
-        action = Action(namespace=revision.namespace, service=f"{revision.name}-private")
+    async def check(self, revision: Revision, *, size: int = 0) -> CheckResult:
+        action = Action(
+            namespace=revision.namespace,
+            service=f"{revision.name}-private",
+            properties={"request.size": size},
+        )
         result: CheckResult = await self.handler.check(Authorization("revision", action=action))
         return result
 
@@ -173,3 +177,18 @@ async def test_closing_the_handler_answers_whoever_is_held(tmp_path: Path) -> No
         response = (await held).direct_response
         assert response is not None
         assert response.headers["x-remixer-cause"] == "closing"
+
+
+async def test_bodies_that_are_too_large_together_are_refused(tmp_path: Path) -> None:
+    async with scene(tmp_path, most_bytes=1000) as on, asyncio.TaskGroup() as group:
+        held = group.create_task(on.check(CART, size=600))
+        await on.until_told([CART])
+        refused = await on.check(CART, size=401)
+        assert refused.direct_response is not None
+        assert refused.direct_response.headers["x-remixer-cause"] == "bytes-full"
+        fitting = group.create_task(on.check(CART, size=400))
+        unknown = group.create_task(on.check(CART, size=-1))
+        await asyncio.sleep(0)
+        on.wake(CART)
+        answers = await asyncio.gather(held, fitting, unknown)
+        assert all(each.status.is_ok for each in answers)

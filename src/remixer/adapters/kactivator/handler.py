@@ -48,7 +48,14 @@ from remixer.sdk import (
 )
 
 _SECOND_NS: Final = 1_000_000_000
+SIZE_PROPERTY: Final = "request.size"
 _NO_OPINION: Final = CheckResult()
+
+
+def body_bytes(instance: Authorization) -> int:
+    """Size of the request's body, if the instance tells it; Envoy keeps it while it is held."""
+    size = instance.action.properties.get(SIZE_PROPERTY)
+    return max(0, size) if isinstance(size, int) else 0
 
 
 class Desk:
@@ -143,7 +150,7 @@ class HoldingActivator:
         link = self._desk.link
         link.arrive(found)
         try:
-            outcome = await self._room.hold(found)
+            outcome = await self._room.hold(found, size_bytes=body_bytes(instance))
         finally:
             link.leave(found)
         self._desk.count(outcome.value)
@@ -238,6 +245,7 @@ def assemble(
         params.hold.most_requests,
         params.hold.most_per_revision,
         params.hold.most_revisions,
+        params.hold.most_bytes,
     )
     room = WaitingRoom(readiness=readiness, limits=limits, clock=environment.clock)
     return HoldingActivator(

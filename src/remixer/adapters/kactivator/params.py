@@ -25,6 +25,7 @@ _SECOND_NS: Final = 1_000_000_000
 _LONGEST_VALID_NS: Final = 60 * _SECOND_NS
 """Knative's stable window: a revision that was used is not put to sleep sooner."""
 _MOST_HELD: Final = 100_000
+_MOST_HELD_BYTES: Final = 256 * 1024 * 1024
 _LONGEST_NAME: Final = 253
 _UNLIMITED: Final = 1_000_000_000
 
@@ -65,6 +66,7 @@ class Hold:
     most_per_revision: Int32 = Int32(1_000)  # noqa: RUF009 - a number
     most_revisions: Int32 = Int32(1_000)  # noqa: RUF009 - a number
     retry_after: Duration = _seconds(1)  # noqa: RUF009 - an int subclass, immutable
+    most_bytes: int = _MOST_HELD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,8 @@ def _hold_problems(params: Params) -> Iterator[ParamProblem]:
         found: int = getattr(hold, name)
         if not 1 <= found <= _MOST_HELD:
             yield ParamProblem(f"hold.{name}", f"{found} is not 1 to {_MOST_HELD}")
+    if hold.most_bytes < 1:
+        yield ParamProblem("hold.most_bytes", f"{hold.most_bytes} is not 1 or more")
     for name in ("timeout", "retry_after"):
         length: Duration = getattr(hold, name)
         if length <= 0:

@@ -59,6 +59,7 @@ def test_the_defaults_are_right_in_a_cluster() -> None:
         ({"hold": Hold(most_revisions=Int32(0))}, "hold.most_revisions"),
         ({"hold": Hold(timeout=Duration(0))}, "hold.timeout"),
         ({"hold": Hold(retry_after=Duration(0))}, "hold.retry_after"),
+        ({"hold": Hold(most_bytes=0)}, "hold.most_bytes"),
         ({"mode": Mode.HOLD}, "readiness"),
         (
             {"readiness": ReadinessSource.PROBE, "probe": Probe(address="http://a/")},
