@@ -7,7 +7,12 @@ import typer
 
 from remixer.cli.console import OutputFlag, OutputFormat
 from remixer.cli.exits import ExitCode
-from remixer.cli.lab.options import AvailabilityOptions, ColdstartOptions, SidecarOptions
+from remixer.cli.lab.options import (
+    MOST_WAKES,
+    AvailabilityOptions,
+    ColdstartOptions,
+    SidecarOptions,
+)
 
 app = typer.Typer(add_completion=False)
 
@@ -122,7 +127,8 @@ def sidecar(  # noqa: PLR0913 - each is a flag of its own
 def coldstart(
     *,
     wakes: Annotated[
-        int, typer.Option(min=1, max=1_000, help="Idle revisions to wake, each architecture.")
+        int,
+        typer.Option(min=1, max=MOST_WAKES, help="Idle revisions to wake, each architecture."),
     ] = _COLDSTART.wakes,
     pod_start: Annotated[
         str, typer.Option(metavar="DURATION", help="What a pod takes to start: 500ms, 2s.")

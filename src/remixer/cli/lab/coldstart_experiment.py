@@ -18,11 +18,14 @@ from remixer.cli.lab.coldstart_wakes import Burst, Row, Survival, Wake, Warm, pe
 from remixer.cli.lab.options import ColdstartOptions
 from remixer.foundation.clock import Clock
 
-_WITHIN_S: Final = 30.0
+_WITHIN_S: Final = 15.0
+"""For an answer: many times what a healthy one takes."""
 _LINGER_S: Final = 2.5
 """Longer than from one tick of the autoscaler to the next."""
 _PAUSE_S: Final = 0.03
 """Between wakes: for what follows an answer, such as new endpoints."""
+_SETTLED_S: Final = 0.15
+"""After that the new pod's process has started, and waits."""
 _BLOCK: Final = 100
 """Requests through one Envoy before the next has its turn."""
 _ALONE_S: Final = 0.5
@@ -30,6 +33,8 @@ _ALONE_S: Final = 0.5
 _US_PER_S: Final = 1e6
 _MS_PER_S: Final = 1e3
 _NS_PER_US: Final = 1e3
+_WORKER: Final = "wrk:"
+"""What Envoy calls its worker threads."""
 _OK: Final = 200
 _TARGET: Final = 70
 """Concurrent requests that one pod is to have: 70 % of Knative's 100."""
@@ -52,13 +57,16 @@ class Experiment:
         self._tell = tell
         self._waiting: deque[tuple[Arm, str, Answer]] = deque()
         """Answered; their pods still run."""
-        self._wakes: dict[str, list[Wake]] = {arm.architecture.name: [] for arm in mesh.arms}
+        self._arms = list(mesh.arms)
+        self._wakes: dict[str, list[Wake]] = {}
+        self.dropped: dict[str, str] = {}
+        """Architectures that cannot wake anything, by title, and why not."""
 
     async def rows(self) -> tuple[tuple[Row, ...], Warm]:
-        """One for each architecture, and Envoy alone when awake."""
+        """One for each architecture that works, and Envoy alone when awake."""
         await self._rehearse()
         await self._wake_all()
-        bursts = [await self._burst(arm) for arm in self._mesh.arms]
+        bursts = await self._bursts()
         *warm, alone = await self._warm()
         survivals = await self._without_autoscaler()
         rows = tuple(
@@ -70,9 +78,7 @@ class Experiment:
                 awake,
                 survival,
             )
-            for arm, burst, awake, survival in zip(
-                self._mesh.arms, bursts, warm, survivals, strict=True
-            )
+            for arm, burst, awake, survival in zip(self._arms, bursts, warm, survivals, strict=True)
         )
         return rows, alone
 
@@ -81,28 +87,36 @@ class Experiment:
     async def _rehearse(self) -> None:
         self._tell("rehearsing")
         async with AsyncExitStack() as stack:
-            for arm in self._mesh.arms:
+            for arm in self._arms:
+                self._wakes[arm.architecture.name] = []
                 connection = await self._connected(stack, arm.ingress)
                 for name in arm.rehearsals:
                     await self._wake(arm, connection, name)
         await self._collect(all_of_them=True)
-        for wakes in self._wakes.values():
-            wakes.clear()
+        for arm in tuple(self._arms):
+            rehearsed = self._wakes[arm.architecture.name]
+            if rehearsed[-1].phases is None:
+                self._arms.remove(arm)
+                self.dropped[arm.architecture.title] = _why_not(rehearsed[-1])
+            rehearsed.clear()
 
     async def _wake_all(self) -> None:
         async with AsyncExitStack() as stack:
-            connections = [await self._connected(stack, arm.ingress) for arm in self._mesh.arms]
+            connections = [await self._connected(stack, arm.ingress) for arm in self._arms]
             for number in range(self._options.wakes):
                 self._tell(f"wake {number + 1} of {self._options.wakes}, each architecture in turn")
-                for arm, connection in zip(self._mesh.arms, connections, strict=True):
+                for arm, connection in zip(self._arms, connections, strict=True):
                     await self._wake(arm, connection, arm.wakes[number])
         await self._collect(all_of_them=True)
 
     async def _wake(self, arm: Arm, connection: ClientConnection, name: str) -> None:
-        answer = await connection.ask(host_of(name), within_s=_WITHIN_S)
-        self._waiting.append((arm, name, answer))
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(connection.ask(host_of(name), within_s=_WITHIN_S))
+            # While the pod starts nobody measures: time to end other pods, and to wait for that.
+            await asyncio.sleep(min(_SETTLED_S, self._options.pod_start_s / 2))
+            await self._collect(all_of_them=False)
+        self._waiting.append((arm, name, asked.result()))
         arm.serves(name)
-        await self._collect(all_of_them=False)
         await asyncio.sleep(_PAUSE_S)
 
     async def _collect(self, *, all_of_them: bool) -> None:
@@ -121,27 +135,37 @@ class Experiment:
 
     # ---------------------------------------------------------------- bursts
 
-    async def _burst(self, arm: Arm) -> Burst:
+    async def _bursts(self) -> list[Burst]:
+        """One after the other; what the autoscaler decides later belongs to them, too."""
         requests = self._options.burst
-        self._tell(f"{requests} requests at once: {arm.architecture.title}")
-        answers = await ask_at_once(
-            arm.ingress.at,
-            host_of(arm.burst),
-            requests=requests,
-            within_s=_WITHIN_S,
-            clock=self._clock,
-        )
+        answered = []
+        for arm in self._arms:
+            self._tell(f"{requests} requests at once: {arm.architecture.title}")
+            answers = await ask_at_once(
+                arm.ingress.at,
+                host_of(arm.burst),
+                requests=requests,
+                within_s=_WITHIN_S,
+                clock=self._clock,
+            )
+            answered.append(answers)
         await asyncio.sleep(_LINGER_S)
-        cluster = self._mesh.cluster
-        story = await cluster.story(arm.site.key(arm.burst))
-        await cluster.retire(arm.site.key(arm.burst))
-        slowest = max(answers, key=lambda each: each.answered_at_s)
+        return [
+            await self._burst(arm, answers)
+            for arm, answers in zip(self._arms, answered, strict=True)
+        ]
+
+    async def _burst(self, arm: Arm, answers: Sequence[Answer]) -> Burst:
+        key, cluster = arm.site.key(arm.burst), self._mesh.cluster
+        story = await cluster.story(key)
+        await cluster.retire(key)
+        took_s = max(each.answered_at_s for each in answers) - answers[0].asked_at_s
         pod_s = (story.up_at_s or 0.0) - (story.decided_at_s or 0.0)
-        needed = -(-requests // _TARGET)
+        needed = -(-len(answers) // _TARGET)
         return Burst(
-            sent=requests,
+            sent=len(answers),
             failed=sum(each.status != _OK for each in answers),
-            last_answer_ms=(slowest.answered_at_s - answers[0].asked_at_s - pod_s) * _MS_PER_S,
+            last_answer_ms=(took_s - pod_s) * _MS_PER_S,
             stats=len(story.stats_at_s),
             pods_beyond_need=max(0, story.pods_started - needed),
         )
@@ -151,10 +175,10 @@ class Experiment:
     async def _warm(self) -> list[Warm]:
         """Of each arm, and at last of Envoy alone."""
         self._tell(f"{self._options.warm} requests to a revision that is awake, through each Envoy")
-        ingresses = [*(arm.ingress for arm in self._mesh.arms), self._mesh.plain]
+        ingresses = [*(arm.ingress for arm in self._arms), self._mesh.plain]
         async with AsyncExitStack() as stack:
             connections = [await self._connected(stack, each) for each in ingresses]
-            for arm, connection in zip(self._mesh.arms, connections, strict=False):
+            for arm, connection in zip(self._arms, connections, strict=False):
                 await connection.ask(host_of(WARM), within_s=_WITHIN_S)
                 arm.serves(WARM)
             await asyncio.sleep(_LINGER_S)
@@ -171,7 +195,7 @@ class Experiment:
 
     async def _without_autoscaler(self) -> list[Survival]:
         self._tell("requests without an autoscaler")
-        cluster, arms = self._mesh.cluster, self._mesh.arms
+        cluster, arms = self._mesh.cluster, self._arms
         async with AsyncExitStack() as stack:
             connections = [await self._connected(stack, arm.ingress) for arm in arms]
             await cluster.stop_autoscaler()
@@ -199,27 +223,42 @@ class _Gauge:
         self._connection = connection
         self._pid = pid
         self._latencies_us: list[float] = []
-        self._cpu_us = 0.0
+        self._cpu_us: list[float] = []
+        """For one request, of each block."""
 
     async def measure(self, requests: int, *, counts: bool) -> None:
-        before_us = cpu_us(self._pid)
+        before_us = worker_cpu_us(self._pid)
         latencies_us = []
         for _ in range(requests):
             answer = await self._connection.ask(host_of(WARM), within_s=_WITHIN_S)
             latencies_us.append((answer.answered_at_s - answer.asked_at_s) * _US_PER_S)
         if counts:
             self._latencies_us += latencies_us
-            self._cpu_us += cpu_us(self._pid) - before_us
+            self._cpu_us.append((worker_cpu_us(self._pid) - before_us) / requests)
 
     def result(self) -> Warm:
         return Warm(
             p50_us=percentile(self._latencies_us, 0.5) or 0.0,
             p99_us=percentile(self._latencies_us, 0.99) or 0.0,
-            envoy_cpu_us=self._cpu_us / max(1, len(self._latencies_us)),
+            envoy_cpu_us=percentile(self._cpu_us, 0.5) or 0.0,
         )
 
 
-def cpu_us(pid: int) -> float:
-    """Time that all threads of a process have run, as Linux counts it, to the nanosecond."""
-    files: Sequence[Path] = [*Path(f"/proc/{pid}/task").glob("*/schedstat")]
-    return sum(int(each.read_text().split()[0]) for each in files) / _NS_PER_US
+def _why_not(wake: Wake) -> str:
+    """Of a rehearsal that failed."""
+    told = "a stat was sent" if wake.story.stats_at_s else "no stat was sent"
+    up = "its pod came up" if wake.story.up_at_s else "no pod came up"
+    return f"in rehearsal it answered {wake.status or 'nothing'}; {told}, {up}"
+
+
+def worker_cpu_us(pid: int) -> float:
+    """Time that an Envoy's worker threads have run, as Linux counts it, to the nanosecond.
+
+    Others are not on the way of requests: they flush statistics, and watch files.
+    """
+    workers = [
+        each
+        for each in Path(f"/proc/{pid}/task").iterdir()
+        if (each / "comm").read_text().startswith(_WORKER)
+    ]
+    return sum(int((each / "schedstat").read_text().split()[0]) for each in workers) / _NS_PER_US

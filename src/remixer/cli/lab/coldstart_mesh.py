@@ -101,7 +101,7 @@ async def running_coldstart_lab(
             ingress = await start.envoy(site.folder, document)
             arms.append(_arm(each, ingress, site, names))
         tell("starting Envoy alone")
-        site = _site(folder / "plain", architectures[0].name, cluster, [WARM])
+        site = _site(folder / "plain", architectures[0].name, cluster, [WARM, *names])
         yield ColdstartMesh(cluster, arms, await start.envoy(site.folder, plain(site)))
 
 

@@ -1,7 +1,11 @@
 """`remixer lab coldstart`: wake idle revisions in several ways, side by side, in one run."""
 
+import asyncio
+import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +39,18 @@ def pod_start_seconds(text: str) -> float:
     return nanoseconds / _NS_PER_S
 
 
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends this as Ctrl-C does: Envoys and Mixers must not stay behind."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None  # noqa: S101 - called in one
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
 async def run_coldstart_lab(options: ColdstartOptions) -> None:
     """Raises `StartupError` if a part cannot start, or there is nothing to compare."""
     configure_logging(log_format=LogFormat.CONSOLE, level=LogLevel.ERROR, stream=sys.stderr)
@@ -42,14 +58,18 @@ async def run_coldstart_lab(options: ColdstartOptions) -> None:
     if not architectures:
         message = f"nothing to measure: {missing or 'no architecture has such a name'}"
         raise StartupError(message)
-    with tempfile.TemporaryDirectory(prefix="remixer-lab-") as folder, Progress() as progress:
+    with (
+        _terminable(),
+        tempfile.TemporaryDirectory(prefix="remixer-lab-") as folder,
+        Progress() as progress,
+    ):
         async with running_coldstart_lab(
             options, architectures, folder=Path(folder), tell=progress.tell
         ) as mesh:
             experiment = Experiment(mesh, options, clock=SystemClock(), tell=progress.tell)
             rows, alone = await experiment.rows()
             progress.tell("stopping everything")
-    report = ColdstartReport(options, rows, alone, missing)
+    report = ColdstartReport(options, rows, alone, {**missing, **experiment.dropped})
     if options.plot is not None:
         write_timeline(report.rows, options.plot)
     match options.output:

@@ -98,7 +98,7 @@ class Warm:
     p50_us: float
     p99_us: float
     envoy_cpu_us: float
-    """Of the ingress Envoy, for one request, on average."""
+    """Of the ingress Envoy's worker, for one request: the median of blocks."""
 
 
 @dataclass(frozen=True, slots=True)

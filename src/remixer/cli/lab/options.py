@@ -8,6 +8,9 @@ from remixer.cli.console import OutputFormat
 
 SHARES: Final = (0.001, 0.01)
 """Of the time that the back end is down."""
+MOST_WAKES: Final = 80
+"""Of each architecture: Envoy watches a file of endpoints for each, with one of the 128 watchers
+that Linux allows a user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class ColdstartOptions:
     pod_start_s: float = 0.5
     burst: int = 200
     """Requests at once to one idle revision."""
-    warm: int = 1_000
+    warm: int = 2_000
     """Requests to a revision that is awake, through each Envoy."""
     filters: Path = Path("build/libremixer_envoy.so")
     """The module with the filter; without it its rows are left out."""
