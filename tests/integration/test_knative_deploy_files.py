@@ -31,6 +31,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy" / "knative"
 PATIENCE_S = 60.0
+SCRIPT = (ROOT / "filters" / "activate.lua").read_text()
 CART = Target(Revision("shop", "cart-00001"), ("cart.example.com",))
 STOCK = Target(Revision("shop", "stock-00007"), ("stock.example.com", "lager.example.com"))
 ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
@@ -73,10 +74,11 @@ def verdict_of_envoy(config: Any, folder: Path, *, modules: Path | None = None) 
         (Mode.HOLD, Endpoints.SERVICE),
         (Mode.HOLD, Endpoints.EDS),
         (Mode.HOLD, Endpoints.ORIGINAL_DST),
+        (Mode.LUA, Endpoints.SERVICE),
     ],
 )
 def test_envoy_accepts_every_way_to_wait(mode: Mode, endpoints: Endpoints, tmp_path: Path) -> None:
-    plan = KnativeEnvoyPlan(mode, (CART, STOCK), endpoints=endpoints)
+    plan = KnativeEnvoyPlan(mode, (CART, STOCK), endpoints=endpoints, script=SCRIPT)
     assert verdict_of_envoy(plain(document(plan)), tmp_path) == "OK"
     as_file = yaml.safe_load(as_yaml(document(plan), title=title(plan)))
     assert as_file == plain(document(plan))
@@ -106,14 +108,14 @@ def istio_file(mode: Mode) -> Any:
     return yaml.safe_load((DEPLOY / f"istio-{mode}.yaml").read_text())
 
 
-@pytest.mark.parametrize("mode", [Mode.RETRY, Mode.HOLD, Mode.FILTER])
+@pytest.mark.parametrize("mode", Mode)
 def test_istios_files_are_those_that_the_command_prints(mode: Mode) -> None:
-    plan = KnativeEnvoyPlan(mode, (CART,))
+    plan = KnativeEnvoyPlan(mode, (CART,), script=SCRIPT if mode is Mode.LUA else "")
     text = (DEPLOY / f"istio-{mode}.yaml").read_text()
     assert text == as_yaml(envoy_filter(plan), title=title(plan))
 
 
-@pytest.mark.parametrize("mode", [Mode.RETRY, Mode.HOLD])
+@pytest.mark.parametrize("mode", [Mode.RETRY, Mode.HOLD, Mode.LUA])
 def test_envoy_accepts_what_istios_patches_bring(mode: Mode, tmp_path: Path) -> None:
     assert verdict_of_envoy(patched(gateway(), istio_file(mode)), tmp_path) == "OK"
 
@@ -125,7 +127,7 @@ def test_envoy_accepts_what_istios_patches_for_the_filter_bring(
     assert verdict_of_envoy(config, tmp_path, modules=module_folder) == "OK"
 
 
-@pytest.mark.parametrize("mode", [Mode.RETRY, Mode.HOLD, Mode.FILTER])
+@pytest.mark.parametrize("mode", Mode)
 def test_istios_patches_are_for_gateways_alone(mode: Mode) -> None:
     spec = istio_file(mode)["spec"]
     assert spec["workloadSelector"]["labels"] == {"istio": "ingressgateway"}

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import assert_never
 
 from remixer.adapters.kactivator.keys import is_revision
@@ -68,16 +69,41 @@ def tcp_address_of(text: str, *, flag: str) -> TcpAddress:
 
 
 def with_addresses(
-    plan: KnativeEnvoyPlan, *, listen: str, mixer: str, control_plane: str
+    plan: KnativeEnvoyPlan,
+    *,
+    listen: str = "",
+    mixer: str = "",
+    activate: str = "",
+    control_plane: str = "",
 ) -> KnativeEnvoyPlan:
     """`plan` with the addresses that were given; `""` leaves the plan's own."""
     if listen:
         plan = replace(plan, listen=tcp_address_of(listen, flag="--listen"))
     if mixer:
         plan = replace(plan, mixer=tcp_address_of(mixer, flag="--mixer"))
+    if activate:
+        plan = replace(plan, activate=tcp_address_of(activate, flag="--activate"))
     if control_plane:
         plan = replace(plan, control_plane=tcp_address_of(control_plane, flag="--control-plane"))
     return plan
+
+
+def with_script(plan: KnativeEnvoyPlan, script: Path | None) -> KnativeEnvoyPlan:
+    """`plan` with the text of the script that mode `lua` needs. Raises `OperatorError`."""
+    if plan.mode is not Mode.LUA:
+        return plan
+    if script is None:
+        raise OperatorError(
+            what="no script",
+            where="--mode lua",
+            next_step="Give --script filters/activate.lua, of Remixer's sources.",
+        )
+    try:
+        return replace(plan, script=script.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(
+            what=f"cannot read {script}: {error}", where="--script", next_step=""
+        ) from error
 
 
 def _target(text: str) -> Target:
@@ -100,10 +126,10 @@ def _is_host(text: str) -> bool:
 
 
 def _refuse_contradictions(plan: KnativeEnvoyPlan) -> None:
-    if plan.mode is Mode.RETRY and plan.endpoints is not Endpoints.SERVICE:
+    if plan.mode.retries and plan.endpoints is not Endpoints.SERVICE:
         raise OperatorError(
             what="a cluster without endpoints answers 503 at once and is never retried",
-            where=f"--mode retry --endpoints {plan.endpoints}",
+            where=f"--mode {plan.mode} --endpoints {plan.endpoints}",
             next_step="Use --endpoints service, whose address refuses, or --mode hold.",
         )
     if plan.mode is Mode.FILTER and plan.endpoints is Endpoints.ORIGINAL_DST:

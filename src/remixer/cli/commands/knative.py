@@ -1,5 +1,6 @@
 """`remixer knative`: what operators of Knative need beside the adapter."""
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -26,7 +27,7 @@ def envoy_config(  # noqa: PLR0913 - each flag is a parameter
         Mode,
         typer.Option(
             help="Where a request waits for its pod: `retry` in Envoy's router, `hold` in the "
-            "check, `filter` in a filter of Envoy's own."
+            "check, `filter` in a filter of Envoy's own; `lua` as `retry`, woken by a script."
         ),
     ],
     service: Annotated[
@@ -62,6 +63,12 @@ def envoy_config(  # noqa: PLR0913 - each flag is a parameter
     mixer: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Remixer, for `retry` and `hold`.")
     ] = "",
+    activate: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Remixer's --activate-address, for `lua`.")
+    ] = "",
+    script: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="`filters/activate.lua`, for `lua`.")
+    ] = None,
     control_plane: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="For `--endpoints eds`.")
     ] = "",
@@ -87,7 +94,12 @@ def envoy_config(  # noqa: PLR0913 - each flag is a parameter
     from dataclasses import replace
 
     from remixer.cli.knative.envoy_plan import KnativeEnvoyPlan
-    from remixer.cli.knative_envoy_config import print_envoy_config, targets_of, with_addresses
+    from remixer.cli.knative_envoy_config import (
+        print_envoy_config,
+        targets_of,
+        with_addresses,
+        with_script,
+    )
 
     plan = KnativeEnvoyPlan(
         mode,
@@ -97,7 +109,13 @@ def envoy_config(  # noqa: PLR0913 - each flag is a parameter
         request_timeout_s=request_timeout,
         held=held,
     )
-    plan = with_addresses(plan, listen=listen, mixer=mixer, control_plane=control_plane)
+    plan = with_addresses(
+        with_script(plan, script),
+        listen=listen,
+        mixer=mixer,
+        activate=activate,
+        control_plane=control_plane,
+    )
     if autoscaler:
         plan = replace(plan, autoscaler=autoscaler)
     print_envoy_config(plan, output=output)

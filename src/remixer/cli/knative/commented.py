@@ -63,6 +63,9 @@ def _mapping(mapping: Mapping[str, Document], depth: int) -> Iterator[str]:
         elif _is_list(bare):
             yield head
             yield from _items(bare, depth)
+        elif isinstance(bare, str) and _is_block(bare):
+            yield f"{head} |"
+            yield from (f"{pad}{' ' * _INDENT}{line}".rstrip() for line in bare.splitlines())
         else:
             yield f"{head} {_leaf(bare)}"
 
@@ -107,6 +110,18 @@ def _unwrapped(value: Document) -> tuple[str, Document]:
 
 def _is_list(value: Document) -> "TypeGuard[Sequence[Document]]":
     return isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0
+
+
+def _is_block(text: str) -> bool:
+    """Whether a text is best written line by line, and reads the same then."""
+    lines = text.split("\n")
+    return (
+        len(lines) > 2  # noqa: PLR2004 - two ends: one line is no block
+        and lines[-1] == ""
+        and lines[-2] != ""
+        and lines[0].strip() == lines[0] != ""
+        and all(line == line.rstrip() and _PRINTED.issuperset(line) for line in lines)
+    )
 
 
 def _leaf(value: Document) -> str:

@@ -8,6 +8,8 @@ from remixer.transport.addresses import TcpAddress
 
 TYPES: Final = "type.googleapis.com/"
 MIXER: Final = "remixer"
+ACTIVATE: Final = "remixer_activate"
+"""As the script calls it."""
 CONTROL_PLANE: Final = "control-plane"
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -15,8 +17,10 @@ _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 def clusters(plan: KnativeEnvoyPlan) -> list[Document]:
     """One per revision, and those of who is asked."""
     asked: list[Document] = []
-    if plan.mode is not Mode.FILTER:
+    if plan.mode.checks:
         asked.append(_mixer(plan))
+    if plan.mode is Mode.LUA:
+        asked.append(_activate(plan))
     if plan.endpoints is Endpoints.EDS:
         asked.append(_control_plane(plan))
     return [*(_revision(target, plan) for target in plan.targets), *asked]
@@ -32,7 +36,7 @@ def _revision(target: Target, plan: KnativeEnvoyPlan) -> Document:
 
 
 def _connect_timeout(plan: KnativeEnvoyPlan) -> Document:
-    if plan.mode is Mode.RETRY:
+    if plan.mode.retries:
         return Because(
             "0.25s",
             "Where packets to an address without pods are dropped instead of refused, each try "
@@ -137,6 +141,15 @@ def _mixer(plan: KnativeEnvoyPlan) -> Document:
         "load_assignment": _assignment(MIXER, plan.mixer),
         "circuit_breakers": {"thresholds": [thresholds]},
         "typed_extension_protocol_options": _http2(),
+    }
+
+
+def _activate(plan: KnativeEnvoyPlan) -> Document:
+    return {
+        "name": Because(ACTIVATE, "Remixer's --activate-address, over HTTP/1.1."),
+        "type": "STRICT_DNS",
+        "connect_timeout": "1s",
+        "load_assignment": _assignment(ACTIVATE, plan.activate),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Final, assert_never
 
 from remixer.cli.knative.commented import Because, Document
 from remixer.cli.knative.envoy_clusters import CONTROL_PLANE, TYPES, clusters
-from remixer.cli.knative.envoy_filters import AUTHZ, context_extensions, http_filters
+from remixer.cli.knative.envoy_filters import AUTHZ, LUA, context_extensions, http_filters
 from remixer.cli.knative.envoy_plan import (
     ANY_HOST,
     Endpoints,
@@ -28,6 +28,8 @@ _IN_PLACE: Final = {
     Mode.RETRY: "The check wakes the revision and is answered at once; Envoy's router tries until "
     "the pod answers.",
     Mode.HOLD: "The check wakes the revision and is answered when it is ready.",
+    Mode.LUA: "A script in Envoy asks Remixer to wake the revision; Envoy's router tries until the "
+    "pod answers.",
     Mode.FILTER: "A filter of Envoy wakes the revision and lets the request go when it is ready; "
     "nobody is asked.",
 }
@@ -104,7 +106,7 @@ def _virtual_host(target: Target, plan: KnativeEnvoyPlan) -> Document:
     return {
         "name": target.cluster,
         "domains": domains,
-        "routes": [{"match": {"prefix": "/"}, "route": route(target, plan)}],
+        "routes": [{"match": {"prefix": "/"}, **route_settings(target, plan)}],
         **virtual_host_settings(target, plan),
     }
 
@@ -118,7 +120,7 @@ def virtual_host_settings(target: Target, plan: KnativeEnvoyPlan) -> dict[str, D
             "may take so much memory.",
         ),
     }
-    if plan.mode is not Mode.FILTER:
+    if plan.mode.checks:
         per_route = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"
         host["typed_per_filter_config"] = {
             AUTHZ: {
@@ -129,8 +131,18 @@ def virtual_host_settings(target: Target, plan: KnativeEnvoyPlan) -> dict[str, D
     return host
 
 
-def route(target: Target, plan: KnativeEnvoyPlan) -> Document:
-    """Where requests of a revision go, and how often that is tried."""
+def route_settings(target: Target, plan: KnativeEnvoyPlan) -> dict[str, Document]:
+    """What a route of a revision needs beside its match."""
+    settings: dict[str, Document] = {"route": _route(target, plan)}
+    if plan.mode is Mode.LUA:
+        settings["metadata"] = Because(
+            {"filter_metadata": {LUA: {"revision": str(target.revision)}}},
+            "Tells the script whose requests these are.",
+        )
+    return settings
+
+
+def _route(target: Target, plan: KnativeEnvoyPlan) -> Document:
     return {
         "cluster": target.cluster,
         "timeout": _route_timeout(plan),
@@ -151,7 +163,7 @@ def route(target: Target, plan: KnativeEnvoyPlan) -> Document:
 
 def _route_timeout(plan: KnativeEnvoyPlan) -> Document:
     match plan.mode:
-        case Mode.RETRY:
+        case Mode.RETRY | Mode.LUA:
             return Because(
                 f"{plan.cold_start_s + plan.request_timeout_s}s",
                 "Includes all retries: the start of a pod and then the request. Envoy's own 15 s "
@@ -167,7 +179,7 @@ def _route_timeout(plan: KnativeEnvoyPlan) -> Document:
 
 
 def _retries(plan: KnativeEnvoyPlan) -> Document:
-    if plan.mode is Mode.RETRY:
+    if plan.mode.retries:
         return Because(
             plan.cold_start_s * _TRIES_PER_S,
             f"About 25 tries a second for {plan.cold_start_s} s, and some more, as pauses are cut "

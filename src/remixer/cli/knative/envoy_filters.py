@@ -10,6 +10,7 @@ AUTHZ: Final = "envoy.filters.http.ext_authz"
 AUTHZ_TYPE: Final = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz"
 MODULE: Final = "remixer_envoy"
 FILTER: Final = "remixer_knative"
+LUA: Final = "envoy.filters.http.lua"
 DESTINATION_HEADER: Final = "x-envoy-original-dst-host"
 _HTTP_UNAVAILABLE: Final = 503
 
@@ -24,6 +25,8 @@ def http_filters(plan: KnativeEnvoyPlan) -> list[Document]:
             filters.append(_ext_authz(plan))
         case Mode.FILTER:
             filters.append(_module(plan))
+        case Mode.LUA:
+            filters.append(_lua(plan))
         case _:
             assert_never(plan.mode)
     router = "envoy.extensions.filters.http.router.v3.Router"
@@ -126,6 +129,16 @@ def _module(plan: KnativeEnvoyPlan) -> Document:
         },
         f"lib{MODULE}.so, found in $ENVOY_DYNAMIC_MODULES_SEARCH_PATH; `make filters` builds it.",
     )
+
+
+def _lua(plan: KnativeEnvoyPlan) -> Document:
+    return {
+        "name": LUA,
+        "typed_config": {
+            "@type": TYPES + "envoy.extensions.filters.http.lua.v3.Lua",
+            "default_source_code": {"inline_string": plan.script},
+        },
+    }
 
 
 def _recognition(plan: KnativeEnvoyPlan) -> Document:

@@ -11,6 +11,7 @@ from remixer.transport.addresses import TcpAddress
 ANY_HOST: Final = "*"
 _EVERYBODY: Final = TcpAddress("0.0.0.0", 10000)  # noqa: S104 - a gateway's address
 _MIXER: Final = TcpAddress("remixer.remixer.svc.cluster.local", 9091)
+_ACTIVATE: Final = TcpAddress("remixer.remixer.svc.cluster.local", 9095)
 _CONTROL_PLANE: Final = TcpAddress("control-plane.example.com", 18000)
 
 
@@ -23,6 +24,18 @@ class Mode(StrEnum):
     """In the check, which is answered when the revision is ready."""
     FILTER = "filter"
     """In a filter of Envoy's own; no Mixer is asked."""
+    LUA = "lua"
+    """In Envoy's router; a script in Envoy asks Remixer to wake."""
+
+    @property
+    def retries(self) -> bool:
+        """Whether Envoy's router tries until the pod answers."""
+        return self in {Mode.RETRY, Mode.LUA}
+
+    @property
+    def checks(self) -> bool:
+        """Whether Remixer is asked before each request."""
+        return self in {Mode.RETRY, Mode.HOLD}
 
 
 class FileFormat(StrEnum):
@@ -82,6 +95,10 @@ class KnativeEnvoyPlan:
     """Requests that wait at once."""
     listen: TcpAddress = _EVERYBODY
     mixer: TcpAddress = _MIXER
+    activate: TcpAddress = _ACTIVATE
+    """Where Remixer is told to wake a revision, by `LUA`."""
+    script: str = ""
+    """For `LUA`: the text of `filters/activate.lua`."""
     control_plane: TcpAddress = _CONTROL_PLANE
     autoscaler: str = "ws://autoscaler.knative-serving.svc.cluster.local:8080"
     pod_port: int = 80

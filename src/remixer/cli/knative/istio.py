@@ -10,7 +10,12 @@ from typing import Final, cast
 
 from remixer.cli.knative.commented import Because, Document
 from remixer.cli.knative.envoy_clusters import TYPES, clusters
-from remixer.cli.knative.envoy_document import MANAGER, MANAGER_TYPE, route, stream_idle_timeout
+from remixer.cli.knative.envoy_document import (
+    MANAGER,
+    MANAGER_TYPE,
+    route_settings,
+    stream_idle_timeout,
+)
 from remixer.cli.knative.envoy_document import virtual_host_settings as host_settings
 from remixer.cli.knative.envoy_filters import http_filters
 from remixer.cli.knative.envoy_plan import KnativeEnvoyPlan, Target
@@ -55,7 +60,7 @@ def _host_patches(target: Target, host: str, plan: KnativeEnvoyPlan) -> Iterator
     name = Because(f"{host}:{_HTTP_PORT}", "As Istio names it: the host and the gateway's port.")
     yield _patch("VIRTUAL_HOST", "MERGE", host_settings(target, plan), _at_host({"name": name}))
     found: Document = {"name": f"{host}:{_HTTP_PORT}", "route": {"action": "ROUTE"}}
-    yield _patch("HTTP_ROUTE", "MERGE", {"route": route(target, plan)}, _at_host(found))
+    yield _patch("HTTP_ROUTE", "MERGE", route_settings(target, plan), _at_host(found))
 
 
 def _patch(

@@ -12,6 +12,8 @@ SCALARS = st.one_of(
     TEXTS,
     st.booleans(),
     st.integers(-(10**9), 10**9),
+    st.lists(TEXTS, max_size=4).map("\n".join),
+    st.sampled_from(["a\n  b\n\nc\n", "a\n", "a\n\n", " a\nb\n", "a \nb\n", "# a\nb\n"]),
     st.sampled_from(["yes", "null", "~", "1e3", "0x10", "10s", "1:30", "- a", "a: b", "*", "a #b"]),
 )
 
@@ -46,6 +48,11 @@ def test_the_reason_of_a_first_key_stands_above_its_dash() -> None:
 def test_long_reasons_are_folded() -> None:
     text = as_yaml({"a": Because(1, "word " * 100)})
     assert max(map(len, text.splitlines())) <= 96
+
+
+def test_a_text_of_many_lines_is_written_line_by_line() -> None:
+    text = as_yaml({"script": {"text": "if a then\n  b()\nend\n"}})
+    assert text == "script:\n  text: |\n    if a then\n      b()\n    end\n"
 
 
 @pytest.mark.parametrize("empty", [{}, []])

@@ -26,6 +26,7 @@ ALL_WAYS = [
     (Mode.HOLD, Endpoints.ORIGINAL_DST),
     (Mode.FILTER, Endpoints.SERVICE),
     (Mode.FILTER, Endpoints.EDS),
+    (Mode.LUA, Endpoints.SERVICE),
 ]
 
 
@@ -77,8 +78,9 @@ def test_pauses_between_tries_are_flat(mode: Mode, endpoints: Endpoints) -> None
     assert pauses == {"base_interval": "0.1s", "max_interval": "0.1s"}
 
 
-def test_retries_last_as_long_as_a_cold_start_may() -> None:
-    policy = route(made(Mode.RETRY, cold_start_s=60))
+@pytest.mark.parametrize("mode", [Mode.RETRY, Mode.LUA])
+def test_retries_last_as_long_as_a_cold_start_may(mode: Mode) -> None:
+    policy = route(made(mode, cold_start_s=60))
     # With a flat pause of 100 ms, 51 tries were seen in 2 s.
     assert policy["retry_policy"]["num_retries"] > 60 * 51 / 2
     assert seconds(policy["timeout"]) == 60 + 300
@@ -150,6 +152,17 @@ def test_the_filter_asks_nobody_and_knows_its_revisions() -> None:
         "clusters": {"shop.any": "shop/any"},
     }
     assert settings["hold"]["deadline_s"] == 60
+
+
+def test_the_script_is_told_by_the_route_whose_requests_these_are() -> None:
+    config = made(Mode.LUA, script="-- a script\n")
+    source = filters(config)["envoy.filters.http.lua"]["default_source_code"]
+    assert source == {"inline_string": "-- a script\n"}
+    (first,) = manager(config)["route_config"]["virtual_hosts"][0]["routes"]
+    told = first["metadata"]["filter_metadata"]["envoy.filters.http.lua"]
+    assert told == {"revision": "shop/cart-00001"}
+    assert cluster(config, "remixer_activate")
+    assert "envoy.filters.http.ext_authz" not in filters(config)
 
 
 class TestTargets:
@@ -224,6 +237,8 @@ def test_yaml_and_json_say_the_same() -> None:
     ("arguments", "says"),
     [
         (["--mode", "retry", "--endpoints", "eds"], "never retried"),
+        (["--mode", "lua", "--script", "none", "--endpoints", "eds"], "cannot read none"),
+        (["--mode", "lua"], "filters/activate.lua"),
         (["--mode", "filter", "--endpoints", "original-dst"], "without saying where to"),
         (["--mode", "hold", "--service", "cart"], "not the Knative service"),
         (["--mode", "hold", "--cold-start", "0"], "cold-start"),
