@@ -28,7 +28,9 @@ from remixer.sidecar.client_config.attribute_layers import local_node
 from remixer.sidecar.client_config.loading import load_client_config
 from remixer.sidecar.client_config.services import ClientConfig
 from remixer.sidecar.configured import ConfiguredMixer
+from remixer.sidecar.settings import ClientSettings
 from remixer.sidecar.stack import ClientStack, open_stack
+from remixer.sidecar.transport_settings import with_transport
 from remixer.tiers.background import BackgroundWork
 from remixer.transport.observed import observed
 from remixer.transport.own_server import own_servers
@@ -119,7 +121,7 @@ class SidecarServer:
         background.run_in(group)
         self._stack = await open_stack(
             settings.mixer,
-            client_settings(settings),
+            self._client_settings(),
             clock=self._clock,
             random=Random(),  # noqa: S311 - spreads retries and expiry, guards nothing
             background=background,
@@ -129,6 +131,14 @@ class SidecarServer:
         self.metrics.watch_client(self._stack.statistics)
         if self._stack.cached is not None:
             self.metrics.watch_cache(self._stack.cached)
+
+    def _client_settings(self) -> ClientSettings:
+        settings = client_settings(self._settings)
+        return (
+            settings
+            if self._config is None
+            else with_transport(settings, self._config.http.transport)
+        )
 
     async def _send_reports(self, grace_s: float) -> None:
         await self.stack.reports.aclose(grace_s)
