@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { SHARE_OF_WAIT = 200, STATUS_AT = 9, STATUS_END = 12, FOUND_FOR_US = 1000000 };
+enum { SHARE_OF_WAIT = 400, STATUS_AT = 9, STATUS_END = 12, FOUND_FOR_US = 1000000 };
 
 void probe_begin(probe *of, const endpoint *at, int64_t now_us) {
     *of = (probe){.at = at, .socket = -1, .began_us = now_us, .due_us = now_us};
@@ -24,6 +24,8 @@ static void again(probe *of, const probe_plan *plan, int64_t now_us) {
         pause_us = plan->longest_interval_us;
     if (pause_us < plan->interval_us)
         pause_us = plan->interval_us;
+    if (pause_us < plan->least_pause_us)
+        pause_us = plan->least_pause_us;
     of->stage = PROBE_WAITING;
     of->due_us = now_us + pause_us;
     of->came = 0;

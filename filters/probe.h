@@ -3,7 +3,7 @@
  *     WAITING --time--> CONNECTING --connected--> ASKING --2xx--> READY
  *     CONNECTING, ASKING --refused, other answer, too late--> WAITING
  *
- * The pauses grow with the time already spent: a start of two seconds is noticed within 10 ms,
+ * The pauses grow with the time already spent: a start of two seconds is noticed within 5 ms,
  * one of a tenth within the shortest pause.
  */
 #ifndef REMIXER_PROBE_H
@@ -14,6 +14,7 @@
 typedef struct probe_plan {
     const char *path; /* empty: a connection suffices */
     int64_t interval_us, longest_interval_us, timeout_us;
+    int64_t least_pause_us; /* so that many probes together stay cheap */
 } probe_plan;
 
 typedef enum probe_stage { PROBE_WAITING, PROBE_CONNECTING, PROBE_ASKING, PROBE_READY } probe_stage;
