@@ -89,7 +89,7 @@ class NetworkFailureMixer:
         """The outcome, unless it says that there is none."""
         if outcome.status.code == Code.INTERNAL and self._policy is FailPolicy.OPEN:
             return self._undecided(outcome.status, is_open=True)
-        if outcome.quotas:
+        if not all(each.granted for each in outcome.quotas.values()):
             try:
                 verdict_of(outcome)
             except PolicyError as error:
