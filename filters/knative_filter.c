@@ -46,29 +46,35 @@ static void unlock(knative_stream *self) { pthread_mutex_unlock(&self->of->revis
 
 /* ---------------------------------------------------------------- answers of our own */
 
-static int refuse(knative_stream *self, envoy_stream envoy, const char *cause, text details) {
+/* Why it was not served: words are those of the adapter's header. */
+typedef struct refusal {
+    const char *sentence;
+    text cause;
+    text details; /* for Envoy's access log */
+} refusal;
+
+static const refusal NOT_READY = {
+    "the service is starting and was not ready in time",
+    {"not-ready", 9}, {"remixer_knative_not_ready", 25}};
+static const refusal ROOM_FULL = {
+    "the service is starting and too many requests wait already",
+    {"room-full", 9}, {"remixer_knative_room_full", 25}};
+static const refusal BYTES_FULL = {
+    "the service is starting and requests that wait already are too large",
+    {"bytes-full", 10}, {"remixer_knative_bytes_full", 26}};
+
+static int refuse(const knative_stream *self, envoy_stream envoy, const refusal *why) {
     char seconds[16], body[160];
     (void)snprintf(seconds, sizeof seconds, "%u", self->of->settings.retry_after_s);
     envoy_header headers[] = {
         {TEXT("retry-after"), text_of(seconds)},
-        {TEXT("x-remixer-cause"), details},
+        {TEXT("x-remixer-cause"), why->cause},
         {TEXT("content-type"), TEXT("text/plain")},
     };
-    (void)snprintf(body, sizeof body, "%s\n", cause);
+    (void)snprintf(body, sizeof body, "%s\n", why->sentence);
     envoy_dynamic_module_callback_http_send_response(
-        envoy, 503, headers, sizeof headers / sizeof *headers, text_of(body), details);
+        envoy, 503, headers, sizeof headers / sizeof *headers, text_of(body), why->details);
     return HEADERS_STOP;
-}
-
-static int refuse_late(knative_stream *self, envoy_stream envoy) {
-    return refuse(self, envoy, "the service is starting and was not ready in time",
-                  TEXT("remixer_knative_deadline"));
-}
-
-static int refuse_many(knative_stream *self, envoy_stream envoy) {
-    knative_add(self->of, COUNT_REFUSED, 1);
-    return refuse(self, envoy, "the service is starting and too many requests wait for it",
-                  TEXT("remixer_knative_too_many_held"));
 }
 
 /* ---------------------------------------------------------------- a request for a sleeping one */
@@ -103,7 +109,13 @@ static int go_on_counted(knative_stream *self, int64_t now_us) {
     return HEADERS_CONTINUE;
 }
 
-typedef enum admission { ADMIT_HOLD, ADMIT_SCOUT, ADMIT_AWAKE, ADMIT_NOT } admission;
+typedef enum admission {
+    ADMIT_HOLD,
+    ADMIT_SCOUT,
+    ADMIT_AWAKE,
+    ADMIT_NO_ROOM,
+    ADMIT_NO_BYTES
+} admission;
 
 /* Under the lock. */
 static admission admit(const knative_stream *self, size_t bytes, int64_t now_us) {
@@ -113,9 +125,10 @@ static admission admit(const knative_stream *self, size_t bytes, int64_t now_us)
     bool may_probe = of->settings.by_probe && self->revision->has_probe;
     if (!may_probe && !self->revision->has_scout)
         return ADMIT_SCOUT;
-    bool is_full = of->revisions.held >= of->settings.most_held ||
-                   of->revisions.held_bytes + bytes > of->settings.most_held_bytes;
-    return is_full ? ADMIT_NOT : ADMIT_HOLD;
+    if (of->revisions.held >= of->settings.most_held)
+        return ADMIT_NO_ROOM;
+    bool fits = of->revisions.held_bytes + bytes <= of->settings.most_held_bytes;
+    return fits ? ADMIT_HOLD : ADMIT_NO_BYTES;
 }
 
 static int hold(knative_stream *self, envoy_stream envoy, int64_t now_us) {
@@ -137,8 +150,10 @@ static int hold(knative_stream *self, envoy_stream envoy, int64_t now_us) {
     bool is_due = self->revision->meter.is_due;
     uint32_t held = of->revisions.held;
     unlock(self);
-    if (admitted == ADMIT_NOT)
-        return refuse_many(self, envoy);
+    if (admitted == ADMIT_NO_ROOM || admitted == ADMIT_NO_BYTES) {
+        knative_add(of, COUNT_REFUSED, 1);
+        return refuse(self, envoy, admitted == ADMIT_NO_ROOM ? &ROOM_FULL : &BYTES_FULL);
+    }
     if (is_due)
         thread_ring(&of->reporter);
     if (admitted != ADMIT_HOLD)
@@ -215,7 +230,7 @@ static void scheduled(filter_stream *base, envoy_stream envoy) {
     if (end == WAIT_READY)
         envoy_dynamic_module_callback_http_filter_continue_decoding(envoy);
     else
-        (void)refuse_late(self, envoy);
+        (void)refuse(self, envoy, &NOT_READY);
 }
 
 /* Whether the answer came from the revision, and not from what stands before it. */

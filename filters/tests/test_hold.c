@@ -42,9 +42,9 @@ static void the_deadline_is_a_503_that_says_why(void) {
     CHECK(fake_request(stream) == HEADERS_STOP_ALL_AND_WATERMARK);
     CHECK(fake_run_until(&stream->status, 503));
     CHECK(stream->continued == 0);
-    CHECK(strcmp(stream->details, "remixer_knative_deadline") == 0);
+    CHECK(strcmp(stream->details, "remixer_knative_not_ready") == 0);
     CHECK(strstr(stream->sent_headers, "retry-after=7;") != NULL);
-    CHECK(strstr(stream->sent_headers, "x-remixer-cause=remixer_knative_deadline;") != NULL);
+    CHECK(strstr(stream->sent_headers, "x-remixer-cause=not-ready;") != NULL);
     CHECK(fake_counter("remixer_knative.requests_timed_out") == 1);
     fake_close(stream);
     scene_close(&it);
@@ -56,7 +56,7 @@ static void more_than_may_be_held_are_refused(void) {
     CHECK(fake_request(first) == HEADERS_STOP_ALL_AND_WATERMARK);
     CHECK(fake_request(second) == HEADERS_STOP);
     CHECK(second->status == 503);
-    CHECK(strcmp(second->details, "remixer_knative_too_many_held") == 0);
+    CHECK(strcmp(second->details, "remixer_knative_room_full") == 0);
     fake_close(first);
     /* There is room again. */
     fake_stream *third = scene_stream(&it, "hello");
@@ -75,6 +75,7 @@ static void more_bytes_than_may_be_held_are_refused(void) {
     for (int i = 0; i < 4; i++)
         fake_header(stream, REQUEST_HEADERS, "x-large", value);
     CHECK(fake_request(stream) == HEADERS_STOP && stream->status == 503);
+    CHECK(strcmp(stream->details, "remixer_knative_bytes_full") == 0);
     fake_close(stream);
     scene_close(&it);
 }

@@ -242,7 +242,7 @@ async def test_past_the_deadline_the_answer_says_why_and_when_to_come_back(
         status, headers, body = await it.get()
         assert status == 503
         assert headers["retry-after"] == "7"
-        assert headers["x-remixer-cause"] == "remixer_knative_deadline"
+        assert headers["x-remixer-cause"] == "not-ready"
         assert "not ready in time" in body
 
 
@@ -251,7 +251,7 @@ async def test_too_many_held_requests_are_refused_at_once(tmp_path: Path) -> Non
         held = [it.tasks.create_task(it.get()) for _ in range(2)]
         await it.until_counter("requests_held", 2)
         status, headers, _ = await it.get()
-        assert (status, headers["x-remixer-cause"]) == (503, "remixer_knative_too_many_held")
+        assert (status, headers["x-remixer-cause"]) == (503, "room-full")
         await it.pod.start()
         assert {each[0] for each in await asyncio.gather(*held)} == {200}
 
