@@ -19,6 +19,7 @@ from remixer.frontends.grpc_health import HealthBoard, health_methods
 from remixer.frontends.grpc_reflection import reflection_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
 from remixer.observability.metrics import RuntimeMetrics
+from remixer.server.activate import activation_part
 from remixer.server.forward_auth import forward_auth_part
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running
 from remixer.server.monitoring import monitoring_routes
@@ -27,6 +28,8 @@ from remixer.server.runtime_parts import RuntimeParts
 from remixer.server.scrape import CONTENT_TYPE
 from remixer.server.serving import servers_on
 from remixer.server.settings import Settings
+from remixer.server.waking import CheckingWaker
+from remixer.tiers.background import BackgroundWork
 from remixer.transport.observed import observed
 from remixer.transport.peer_trust import PeerTrust
 from remixer.transport.port import GrpcServer, Method
@@ -43,6 +46,7 @@ class Addresses:
     monitoring: str
     prometheus: str
     forward_auth: str | None = None
+    activate: str | None = None
 
 
 class RemixerServer:
@@ -88,6 +92,7 @@ class RemixerServer:
             monitoring=self._http_addresses["monitoring"],
             prometheus=self._http_addresses["prometheus"],
             forward_auth=self._http_addresses.get("forward_auth"),
+            activate=self._http_addresses.get("activate"),
         )
 
     async def run(self) -> None:
@@ -111,6 +116,7 @@ class RemixerServer:
         yield self._pages("prometheus", settings.prometheus_address, {"/metrics": self._scraped})
         yield self._runtime.configuration()
         yield from self._forward_auth()
+        yield from self._activation()
         yield self._grpc_part()
 
     def _forward_auth(self) -> Iterable[Part]:
@@ -126,6 +132,22 @@ class RemixerServer:
             forwarded=self._forwarded_reader(),
             observer=self.metrics.http,
             on_bound=partial(self._http_addresses.__setitem__, "forward_auth"),
+        )
+
+    def _activation(self) -> Iterable[Part]:
+        settings = self._settings
+        if settings.activate_address is None:
+            return
+        background = BackgroundWork()
+        yield Part("wakes", on_run=background.run)
+        waker = CheckingWaker(self.mixer, background=background, clock=self._clock)
+        yield activation_part(
+            lambda: waker,
+            address=settings.activate_address,
+            trust=PeerTrust.of(settings.activate_from),
+            clock=self._clock,
+            observer=self.metrics.http,
+            on_bound=partial(self._http_addresses.__setitem__, "activate"),
         )
 
     def _grpc_part(self) -> Part:

@@ -102,6 +102,16 @@ class Settings:
         5.0,
         about="Longest wait of such a proxy for a verdict.",
     )
+    activate_address: str | None = setting(
+        forms.OPTIONAL_ADDRESS,
+        None,
+        about="Where filters ask to wake Knative revisions (POST /activate); empty for nowhere.",
+    )
+    activate_from: tuple[str, ...] = setting(
+        forms.TRUSTED_PEERS,
+        ("127.0.0.0/8", "::1", "unix"),
+        about="Who may ask there.",
+    )
     transport: Transport = setting(  # noqa: RUF009 - makes a field
         forms.choice(Transport), Transport.OWN, about="The HTTP/2 stack under gRPC."
     )
@@ -291,8 +301,10 @@ def _all_addresses(settings: Settings) -> Iterable[tuple[str, str]]:
     yield from (("address", each) for each in settings.address)
     yield "monitoring_address", settings.monitoring_address
     yield "prometheus_address", settings.prometheus_address
-    if settings.forward_auth_address is not None:
-        yield "forward_auth_address", settings.forward_auth_address
+    for name in ("forward_auth_address", "activate_address"):
+        address = getattr(settings, name)
+        if address is not None:
+            yield name, address
 
 
 def _tls_conflicts(settings: Settings, places: Places) -> Iterator[Problem]:
