@@ -49,6 +49,8 @@ def test_filters(program: Path, name: str) -> None:
 
 def test_no_two_threads_touch_the_same_thing_unguarded() -> None:
     done = run(made("build/filter-tests-tsan"), "all")
+    if "unexpected memory mapping" in done.stderr:
+        pytest.skip("this kernel spreads memory wider than gcc's thread sanitizer knows")
     assert done.returncode == 0, done.stderr
 
 
