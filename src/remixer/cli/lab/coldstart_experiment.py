@@ -8,10 +8,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Final
 
 from remixer.cli.lab.coldstart_client import Answer, ClientConnection, ask_at_once
+from remixer.cli.lab.coldstart_cpu import apart, worker_cpu_us
 from remixer.cli.lab.coldstart_envoys import host_of
 from remixer.cli.lab.coldstart_mesh import WARM, Arm, ColdstartMesh, Ingress
 from remixer.cli.lab.coldstart_wakes import Burst, Row, Survival, Wake, Warm, percentile
@@ -32,9 +32,6 @@ _ALONE_S: Final = 0.5
 """Between the requests without an autoscaler and its return."""
 _US_PER_S: Final = 1e6
 _MS_PER_S: Final = 1e3
-_NS_PER_US: Final = 1e3
-_WORKER: Final = "wrk:"
-"""What Envoy calls its worker threads."""
 _OK: Final = 200
 _TARGET: Final = 70
 """Concurrent requests that one pod is to have: 70 % of Knative's 100."""
@@ -186,9 +183,10 @@ class Experiment:
                 _Gauge(connection, each.pid)
                 for connection, each in zip(connections, ingresses, strict=True)
             ]
-            for block in range(-(-self._options.warm // _BLOCK) + 1):
-                for gauge in gauges:
-                    await gauge.measure(min(_BLOCK, self._options.warm), counts=block > 0)
+            with apart([each.pid for each in ingresses]):
+                for block in range(-(-self._options.warm // _BLOCK) + 1):
+                    for gauge in gauges:
+                        await gauge.measure(min(_BLOCK, self._options.warm), counts=block > 0)
         return [gauge.result() for gauge in gauges]
 
     # ---------------------------------------------------------------- no autoscaler
@@ -249,16 +247,3 @@ def _why_not(wake: Wake) -> str:
     told = "a stat was sent" if wake.story.stats_at_s else "no stat was sent"
     up = "its pod came up" if wake.story.up_at_s else "no pod came up"
     return f"in rehearsal it answered {wake.status or 'nothing'}; {told}, {up}"
-
-
-def worker_cpu_us(pid: int) -> float:
-    """Time that an Envoy's worker threads have run, as Linux counts it, to the nanosecond.
-
-    Others are not on the way of requests: they flush statistics, and watch files.
-    """
-    workers = [
-        each
-        for each in Path(f"/proc/{pid}/task").iterdir()
-        if (each / "comm").read_text().startswith(_WORKER)
-    ]
-    return sum(int((each / "schedstat").read_text().split()[0]) for each in workers) / _NS_PER_US
