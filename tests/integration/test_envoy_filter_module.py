@@ -33,7 +33,7 @@ HOST = "hello.default.example.com"
 WITHIN_S = 20.0
 MOST_ADDED_US = 5.0
 """Of Envoy's CPU per warm request, the goal."""
-LEAST_TURNS, MOST_TURNS = 6, 30
+LEAST_TURNS, MOST_TURNS = 10, 30
 
 
 @pytest.fixture(autouse=True)
@@ -422,7 +422,7 @@ async def test_a_warm_request_costs_at_most_five_microseconds(
         for turn in range(MOST_TURNS):
             if turn >= LEAST_TURNS and least["service"] - least["bare"] <= MOST_ADDED_US:
                 break  # the least of many turns is what the machine's other work adds nothing to
-            for name in least:
+            for name in sorted(least, reverse=turn % 2 == 1):
                 where = TcpAddress(ports[name]["address"], ports[name]["port_value"])
                 before = cpu_ns(str(file))
                 await load(where, 1600)
