@@ -24,18 +24,16 @@ def worker_cpu_us(pid: int) -> float:
 
 
 @contextmanager
-def apart(pids: Sequence[int]) -> Iterator[None]:
-    """Run this process on one processor and the workers of these Envoys on another.
+def together(pids: Sequence[int]) -> Iterator[None]:
+    """Run this process and the workers of these Envoys on one processor.
 
-    Left to chance, one Envoy runs beside its client and the next does not, and that weighs more
-    than any filter. With a single processor there is nothing to choose.
+    Left to chance, one Envoy runs beside its client and the next does not; waking another
+    processor weighs more than any filter.
     """
     allowed = sorted(os.sched_getaffinity(0))
     threads = [int(each.name) for pid in pids for each in _workers(pid)]
-    if len(allowed) > 1:
-        os.sched_setaffinity(0, allowed[:1])
-        for thread in threads:
-            os.sched_setaffinity(thread, allowed[1:2])
+    for thread in (0, *threads):
+        os.sched_setaffinity(thread, allowed[:1])
     try:
         yield
     finally:
