@@ -16,7 +16,7 @@ from remixer.templates.instances import BUILTIN_TEMPLATES
 TABLE = yaml.safe_load((Path(__file__).parent / "operator_files.yaml").read_text())
 HANDLERS = TABLE["handlers"]
 ADAPTERS = {each.name: each for each in BUILTIN_ADAPTERS}
-NOT_OF_MIXER = {"otlp"}
+NOT_OF_MIXER = {"kactivator", "otlp"}
 NAMESPACE = "istio-system"
 
 
