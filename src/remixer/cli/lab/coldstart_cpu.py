@@ -1,14 +1,23 @@
 """Where Envoys run, and for how long, as Linux tells it."""
 
+import asyncio
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
 _NS_PER_US: Final = 1e3
 _WORKER: Final = "wrk:"
 """What Envoy calls its worker threads."""
+_SPIN: Final = """
+import os, select, sys
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+while not select.select([sys.stdin], [], [], 0)[0]:
+    for _ in range(10_000):
+        pass
+"""
 
 
 def _workers(pid: int) -> list[Path]:
@@ -39,3 +48,28 @@ def together(pids: Sequence[int]) -> Iterator[None]:
     finally:
         for thread in (0, *threads):
             os.sched_setaffinity(thread, allowed)
+
+
+@asynccontextmanager
+async def kept_awake() -> AsyncIterator[None]:
+    """No processor falls asleep: each has something to do whenever nobody else wants it.
+
+    A virtual processor that sleeps takes longer to wake than what is compared, and whether it
+    sleeps depends on what else its machine does. Whoever spins gives way to everybody at once, and
+    ends with its standard input.
+    """
+    spinning = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", "-c", _SPIN),
+            stdin=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        for _ in os.sched_getaffinity(0)
+    ]
+    try:
+        yield
+    finally:
+        for each in spinning:
+            if each.stdin is not None:
+                each.stdin.close()
+            await each.wait()
