@@ -33,7 +33,7 @@ def worker_cpu_us(pid: int) -> float:
 
 
 @contextmanager
-def together(pids: Sequence[int]) -> Iterator[None]:
+def _on_one_processor(pids: Sequence[int]) -> Iterator[None]:
     """Run this process and the workers of these Envoys on one processor.
 
     Left to chance, one Envoy runs beside its client and the next does not; waking another
@@ -51,12 +51,12 @@ def together(pids: Sequence[int]) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def kept_awake() -> AsyncIterator[None]:
+async def kept_awake(*, together: Sequence[int]) -> AsyncIterator[None]:
     """No processor falls asleep: each has something to do whenever nobody else wants it.
 
     A virtual processor that sleeps takes longer to wake than what is compared, and whether it
     sleeps depends on what else its machine does. Whoever spins gives way to everybody at once, and
-    ends with its standard input.
+    ends with its standard input. This process and the workers of the Envoys `together` share one.
     """
     spinning = [
         await asyncio.create_subprocess_exec(
@@ -67,7 +67,8 @@ async def kept_awake() -> AsyncIterator[None]:
         for _ in os.sched_getaffinity(0)
     ]
     try:
-        yield
+        with _on_one_processor(together):
+            yield
     finally:
         for each in spinning:
             if each.stdin is not None:

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from remixer.cli.lab.coldstart_client import Answer, ClientConnection, ask_at_once
-from remixer.cli.lab.coldstart_cpu import together, worker_cpu_us
+from remixer.cli.lab.coldstart_cpu import kept_awake, worker_cpu_us
 from remixer.cli.lab.coldstart_envoys import host_of
 from remixer.cli.lab.coldstart_mesh import WARM, Arm, ColdstartMesh, Ingress
 from remixer.cli.lab.coldstart_wakes import Burst, Row, Survival, Wake, Warm, percentile
@@ -183,7 +183,7 @@ class Experiment:
                 _Gauge(connection, each.pid)
                 for connection, each in zip(connections, ingresses, strict=True)
             ]
-            with together([each.pid for each in ingresses]):
+            async with kept_awake(together=[each.pid for each in ingresses]):
                 for block in range(-(-self._options.warm // _BLOCK) + 1):
                     for gauge in gauges:
                         await gauge.measure(min(_BLOCK, self._options.warm), counts=block > 0)

@@ -13,7 +13,6 @@ from remixer.cli.console import OutputFormat, emit_json, show
 from remixer.cli.demo.progress import Progress
 from remixer.cli.exits import OperatorError
 from remixer.cli.lab.coldstart_architectures import chosen
-from remixer.cli.lab.coldstart_cpu import kept_awake
 from remixer.cli.lab.coldstart_experiment import Experiment
 from remixer.cli.lab.coldstart_mesh import running_coldstart_lab
 from remixer.cli.lab.coldstart_plot import write_timeline
@@ -64,12 +63,9 @@ async def run_coldstart_lab(options: ColdstartOptions) -> None:
         tempfile.TemporaryDirectory(prefix="remixer-lab-") as folder,
         Progress() as progress,
     ):
-        async with (
-            kept_awake(),
-            running_coldstart_lab(
-                options, architectures, folder=Path(folder), tell=progress.tell
-            ) as mesh,
-        ):
+        async with running_coldstart_lab(
+            options, architectures, folder=Path(folder), tell=progress.tell
+        ) as mesh:
             experiment = Experiment(mesh, options, clock=SystemClock(), tell=progress.tell)
             rows, alone = await experiment.rows()
             progress.tell("stopping everything")
