@@ -1,16 +1,17 @@
 """One call that passes through an interceptor: what goes in and out, and how it ends.
 
 Theory of operation. A call is made when the server names a method, before its request is read, so
-that messages can be counted while they are read and written. It gets its `Exchange` once there is
-a context that tells of the peer. From then on whoever runs the handler notes what the client is to
-get: the head (initial metadata, once), and the end (a status). `finish` is called when gRPC is done
-with the call, maybe while a handler that nobody waits for still runs; what is noted later than that
-counts for nothing. A call that finishes without an end lost its client.
+that messages can be counted. It gets its `Exchange` once there is a context that tells of the peer.
+From then on whoever runs the handler notes what the client is to get: the head (initial metadata,
+once), and the end (a status). `finish` is called when the handler is done, just before the status
+goes out; or earlier, if the client left and nobody waits for the handler any more. What is noted
+later than that counts for nothing. A call that finishes without an end lost its client.
 
 Pure but for the clock.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from threading import Lock
 from typing import Final, Protocol, TypeAlias
 
 from remixer.attributes.bag import Bag
@@ -37,6 +38,7 @@ from remixer.sidecar.hop_trust import HopReader, HopTrust
 from remixer.sidecar.inbound import Inbound, Quotas
 from remixer.transport.core.answers import percent_encoded
 
+UNREADABLE: Final = "Exception deserializing request!"  # grpcio's words
 _HTTP_STATUS: Final = 200  # of all responses of gRPC
 _LONGEST_MESSAGE_BYTES: Final = 4_096  # in a report; clients' header limits begin at 8 KiB
 _DEADLINE_NEAR_S: Final = 0.05
@@ -62,7 +64,7 @@ class GrpcCall:
     __slots__ = (
         "_end",
         "_head",
-        "_is_finished",
+        "_once",
         "_operations",
         "_report",
         "_request_bytes",
@@ -104,45 +106,33 @@ class GrpcCall:
         self._head: Metadata = ()
         self._operations = _NO_OPERATIONS
         self._end: tuple[int, str] | None = None
-        self._is_finished = False
+        self._once = Lock()
         self._request_bytes = 0
         self._response_bytes = 0
 
     # ------------------------------------------------------------ messages
 
-    def counted_in(
-        self, deserialize: Deserializer | None, on_failure: Callable[[Exception], None]
-    ) -> Deserializer:
-        """None: handlers take bytes. `on_failure` is told of what `deserialize` then raises."""
+    def counted_in(self, deserialize: Deserializer | None) -> Deserializer:
+        """None: handlers take bytes. A request that cannot be read ends the call, says grpcio."""
 
         def counted(message: bytes) -> object:
             self._request_bytes += len(message)
             try:
                 return message if deserialize is None else deserialize(message)
-            except Exception as error:
-                on_failure(error)
+            except Exception:
+                self.end(Code.INTERNAL, UNREADABLE)
                 raise
 
         return counted
 
-    def counted_out(
-        self, serialize: Serializer | None, on_failure: Callable[[Exception], None]
-    ) -> Serializer:
-        """None: handlers give bytes. `on_failure` is told of what `serialize` then raises."""
-
-        def counted(message: object) -> bytes:
-            try:
-                raw = message if serialize is None else serialize(message)
-                if not isinstance(raw, bytes):
-                    text = f"a response must be bytes, not {type(raw).__name__}"
-                    raise TypeError(text)  # noqa: TRY301 - one failure like another
-            except Exception as error:
-                on_failure(error)
-                raise
-            self._response_bytes += len(raw)
-            return raw
-
-        return counted
+    def written(self, serialize: Serializer | None, message: object) -> bytes:
+        """A response, to be sent as it is. Raises what `serialize` raises."""
+        raw = message if serialize is None else serialize(message)
+        if not isinstance(raw, bytes):
+            text = f"a response must be bytes, not {type(raw).__name__}"
+            raise TypeError(text)
+        self._response_bytes += len(raw)
+        return raw
 
     # ------------------------------------------------------------ what goes out
 
@@ -188,16 +178,11 @@ class GrpcCall:
             self.note_trailing(trailing)
         self.complete()
 
-    @property
-    def is_finished(self) -> bool:
-        return self._is_finished
-
     def finish(self) -> None:
-        """Report the call, once: gRPC is done with it."""
+        """Report the call, once. Any thread may say so."""
         exchange = self.exchange
-        if exchange is None or self._is_finished:
+        if exchange is None or not self._once.acquire(blocking=False):
             return
-        self._is_finished = True
         exchange.is_client_gone = self._end is None
         exchange.request_size = self._request_bytes
         exchange.response_size = self._response_bytes

@@ -9,7 +9,7 @@ from typing import Final, NoReturn, Protocol
 import grpc
 
 from remixer.sidecar.grpc_answer import GrpcRefusal
-from remixer.sidecar.grpc_call import Entries, GrpcCall, TimedContext
+from remixer.sidecar.grpc_call import Entries, GrpcCall, Serializer, TimedContext
 from remixer.sidecar.grpc_metadata import Metadata
 
 _STATUS: Final[Mapping[int, grpc.StatusCode]] = {each.value[0]: each for each in grpc.StatusCode}
@@ -51,7 +51,7 @@ class AsyncWire(_Settable, Protocol):
 
     async def send_initial_metadata(self, metadata: Metadata, /) -> None: ...
     async def read(self) -> object: ...
-    async def write(self, message: object, /) -> None: ...
+    async def write(self, message: bytes, /) -> None: ...
     async def abort(
         self, code: grpc.StatusCode, details: str, trailing_metadata: Entries, /
     ) -> NoReturn: ...
@@ -109,6 +109,7 @@ class BlockingContext(_Noting):
         if trailing_metadata:
             self.set_trailing_metadata(trailing_metadata)
         self._call.abort(number_of(code), details)
+        self._call.finish()  # the status goes out at once
         self._wire.abort(code, details)
 
     def abort_with_status(self, status: FinalStatus) -> NoReturn:
@@ -121,9 +122,11 @@ class BlockingContext(_Noting):
 class AsyncContext(_Noting):
     """Stands in for `grpc.aio.ServicerContext`."""
 
-    def __init__(self, wire: AsyncWire, call: GrpcCall) -> None:
+    def __init__(self, wire: AsyncWire, call: GrpcCall, serialize: Serializer | None) -> None:
+        """`serialize`: for what handlers write by themselves."""
         super().__init__(wire, call)
         self._wire = wire
+        self._serialize = serialize
 
     async def send_initial_metadata(self, initial_metadata: Entries) -> None:
         head = self._call.head(initial_metadata)
@@ -142,14 +145,16 @@ class AsyncContext(_Noting):
         return await self._wire.read()
 
     async def write(self, message: object) -> None:
+        raw = self._call.written(self._serialize, message)
         await self.begin()
-        await self._wire.write(message)
+        await self._wire.write(raw)
 
     async def abort(
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: Entries = ()
     ) -> NoReturn:
         await self.begin()
         self._call.abort(number_of(code), details, trailing_metadata)
+        self._call.finish()  # the status goes out at once
         await self._wire.abort(code, details, tuple(trailing_metadata or ()))
 
     async def abort_with_status(self, status: FinalStatus) -> NoReturn:

@@ -6,13 +6,18 @@ server that expects one request reads it before it calls anybody, and the verdic
 
 import inspect
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import grpc
 
 from remixer.sidecar.grpc_call import Deserializer, Serializer
 
-Handler: TypeAlias = "grpc.RpcMethodHandler[object, object]"
+if TYPE_CHECKING:
+    # The stubs have parameters that the class itself lacks.
+    Handler: TypeAlias = grpc.RpcMethodHandler[object, object]
+else:
+    Handler = grpc.RpcMethodHandler
+
 Behaviour: TypeAlias = Callable[..., object]
 """A servicer's function: of a request, or an iterator of them, and a context."""
 
@@ -50,13 +55,11 @@ class Method(NamedTuple):
             return inspect.isasyncgenfunction(behaviour)
         return inspect.iscoroutinefunction(getattr(behaviour, "__call__", None))  # noqa: B004 - not whether, but how it is called
 
-    def around(
-        self, behave: Behaviour, *, deserialize: Deserializer, serialize: Serializer
-    ) -> Handler:
-        """A handler that runs `behave` where this one runs, with a stream of requests."""
+    def around(self, behave: Behaviour, deserialize: Deserializer) -> Handler:
+        """A handler that runs `behave` where this one runs: requests in a stream, bytes out."""
         pool = getattr(self.behaviour, _POOL, None)
         if pool is not None:
             setattr(behave, _POOL, pool)
         if self.gives_stream:
-            return grpc.stream_stream_rpc_method_handler(behave, deserialize, serialize)
-        return grpc.stream_unary_rpc_method_handler(behave, deserialize, serialize)
+            return grpc.stream_stream_rpc_method_handler(behave, deserialize)
+        return grpc.stream_unary_rpc_method_handler(behave, deserialize)

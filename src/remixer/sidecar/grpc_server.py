@@ -16,8 +16,8 @@ then calls the server's own with a context that takes note of the end (`grpc_tas
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 import grpc
 from grpc import aio
@@ -31,8 +31,8 @@ from remixer.sidecar.app_mixer import AppMixer, BlockingAppMixer
 from remixer.sidecar.grpc_call import GrpcCall, GrpcInbound
 from remixer.sidecar.grpc_contexts import AsyncContext, BlockingContext, BlockingWire
 from remixer.sidecar.grpc_handlers import Handler, Method
-from remixer.sidecar.grpc_tasks import TaskCalls
-from remixer.sidecar.grpc_threads import MISSING, ThreadCalls
+from remixer.sidecar.grpc_tasks import Check, TaskCalls, unexpected
+from remixer.sidecar.grpc_threads import MISSING, UNWRITABLE, ThreadCalls
 from remixer.sidecar.hop_trust import HopTrust
 from remixer.sidecar.inbound import Quotas
 
@@ -93,13 +93,14 @@ class MixerInterceptor(_AsyncInterceptor):
         path = handler_call_details.method
         if self._inbound.is_excluded(path):
             return cast("Handler", handler)  # None is right, but for the stubs
-        call = self._inbound.begun(path, handler_call_details.invocation_metadata, self._report)
-        _finish_with_task(call)
+        metadata = handler_call_details.invocation_metadata
         method = _MISSING_ASYNC if handler is None else Method.of(handler)
         if method.is_async:
+            call = self._inbound.begun(path, metadata, self._report)
             return self._tasks.handler(call, method)
-        threads = _LoopMixer(asyncio.get_running_loop(), self._check)
-        return ThreadCalls(self._inbound, threads, _TaskEnds()).handler(call, method)
+        beside = _BesideLoop(self._check, self._report)
+        call = self._inbound.begun(path, metadata, beside.report)
+        return ThreadCalls(self._inbound, beside, beside).handler(call, method)
 
     async def _check(self, request: CheckRequest) -> tuple[CheckOutcome, bool]:
         if asyncio.get_running_loop() is not self._loop:
@@ -110,7 +111,8 @@ class MixerInterceptor(_AsyncInterceptor):
         return (await port.check(request), False) if outcome is None else (outcome, True)
 
     def _report(self, bag: Bag) -> None:
-        self._mixer.port.report((bag,))
+        if self._loop is not None:  # else it never started, and the log says why
+            self._mixer.port.report((bag,))
 
 
 class BlockingMixerInterceptor(_Interceptor):
@@ -137,7 +139,7 @@ class BlockingMixerInterceptor(_Interceptor):
             authority=authority,
             clock=clock,
         )
-        self._threads = ThreadCalls(self._inbound, mixer, _ContextEnds())
+        self._threads = ThreadCalls(self._inbound, mixer, _ThreadServer())
 
     def intercept_service(
         self,
@@ -153,48 +155,62 @@ class BlockingMixerInterceptor(_Interceptor):
         return self._threads.handler(call, method)
 
 
-def _finish_with_task(call: GrpcCall) -> None:
-    """The task in which grpcio asks an interceptor is that of the whole call."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - for the type checker
-    task.add_done_callback(lambda _: call.finish())
-
-
-class _ContextEnds:
-    """`Ends` of a `grpc.server`."""
+class _ThreadServer:
+    """`Server` of the calls of `grpc.server`."""
 
     def watch(self, wire: BlockingWire, call: GrpcCall) -> None:
         if not wire.add_callback(call.finish):
             call.finish()
 
-    def is_over(self, wire: BlockingWire, call: GrpcCall) -> bool:  # noqa: ARG002 - the port's
+    def is_over(self, wire: BlockingWire) -> bool:
         return not wire.is_active()
 
+    def failure_text(self, error: Exception, call: GrpcCall, *, is_iterating: bool) -> str:
+        doing = "iterating responses" if is_iterating else "calling application"
+        return call.details or f"Exception {doing}: {error}"
 
-class _TaskEnds:
-    """`Ends` of calls that `_finish_with_task` watches."""
-
-    def watch(self, wire: BlockingWire, call: GrpcCall) -> None:
-        """The task does."""
-
-    def is_over(self, wire: BlockingWire, call: GrpcCall) -> bool:  # noqa: ARG002 - the port's
-        return call.is_finished
+    def fail_writing(self, error: Exception, context: BlockingContext) -> NoReturn:  # noqa: ARG002 - the port's
+        context.abort(grpc.StatusCode.INTERNAL, UNWRITABLE)
 
 
-class _LoopMixer:
-    """A `BlockingAppMixer` for threads beside the loop of an `AppMixer`."""
+class _BesideLoop:
+    """`Server` and `Checker` of one call that grpcio's asyncio server gives to a thread.
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        check: Callable[[CheckRequest], Coroutine[object, None, tuple[CheckOutcome, bool]]],
-    ) -> None:
-        self._loop = loop
+    Made in the call's task, which is also the one in which the interceptor is asked.
+    """
+
+    def __init__(self, check: Check, report: Callable[[Bag], None]) -> None:
         self._check = check
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
 
     def check(self, request: CheckRequest) -> CheckOutcome:
         outcome, _ = asyncio.run_coroutine_threadsafe(self._check(request), self._loop).result()
         return outcome
+
+    def report(self, bag: Bag) -> None:
+        self._loop.call_soon_threadsafe(self._report, bag)
+
+    def watch(self, wire: BlockingWire, call: GrpcCall) -> None:  # noqa: ARG002 - the port's
+        if self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.add_done_callback, lambda _: call.finish())
+
+    def is_over(self, wire: BlockingWire) -> bool:  # noqa: ARG002 - the port's
+        return self._task is not None and (self._task.done() or self._task.cancelling() > 0)
+
+    def failure_text(
+        self,
+        error: Exception,
+        call: GrpcCall,  # noqa: ARG002 - the port's
+        *,
+        is_iterating: bool,  # noqa: ARG002 - the port's
+    ) -> str:
+        return unexpected(error)
+
+    def fail_writing(self, error: Exception, context: BlockingContext) -> NoReturn:  # noqa: ARG002 - the port's
+        # Not by `abort`: after a message grpcio's asyncio server loses every other one of these.
+        raise error
 
 
 async def _missing_async(_requests: object, context: AsyncContext) -> None:

@@ -1,7 +1,7 @@
 """Calls whose handlers run in an event loop: check, handler, end. For grpcio's asyncio server."""
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from typing import Final, TypeAlias, cast
 
@@ -21,7 +21,7 @@ from remixer.sidecar.grpc_handlers import Behaviour, Handler, Method
 from remixer.sidecar.grpc_threads import NOT_STARTED, ONE_REQUEST
 from remixer.transport.remote_port import RemoteSetupError
 
-Check: TypeAlias = Callable[[CheckRequest], Awaitable[tuple[CheckOutcome, bool]]]
+Check: TypeAlias = Callable[[CheckRequest], Coroutine[object, None, tuple[CheckOutcome, bool]]]
 """Gives the outcome, and whether it was there without waiting."""
 
 _log: Final = event_log(__name__)
@@ -35,34 +35,29 @@ class TaskCalls:
         self._check = check
 
     def handler(self, call: GrpcCall, method: Method) -> Handler:
-        """For this one call, whose `finish` is called when its task is done."""
-
-        def failed(error: Exception) -> None:
-            _end_with(call, error)
-
-        return method.around(
-            self._streaming(call, method) if method.gives_stream else self._single(call, method),
-            deserialize=call.counted_in(method.deserialize, failed),
-            serialize=call.counted_out(method.serialize, failed),
-        )
+        """For this one call."""
+        behave = self._streaming if method.gives_stream else self._single
+        return method.around(behave(call, method), call.counted_in(method.deserialize))
 
     # ------------------------------------------------------------ behaviours
 
     def _single(self, call: GrpcCall, method: Method) -> Behaviour:
-        async def behave(requests: object, wire: AsyncWire) -> object:
-            context = AsyncContext(wire, call)
+        async def behave(requests: object, wire: AsyncWire) -> bytes:
+            context = AsyncContext(wire, call, method.serialize)
             async with _ending(call, context):
                 await self._admit(call, wire, context)
                 argument = await _argument(method, requests, context)
                 response = await cast("Awaitable[object]", method.behaviour(argument, context))
+                # With another status than OK there is none.
+                raw = b"" if call.code else call.written(method.serialize, response)
                 await context.begin()
-            return response
+            return raw
 
         return behave
 
     def _streaming(self, call: GrpcCall, method: Method) -> Behaviour:
         async def behave(requests: object, wire: AsyncWire) -> None:
-            context = AsyncContext(wire, call)
+            context = AsyncContext(wire, call, method.serialize)
             async with _ending(call, context):
                 await self._admit(call, wire, context)
                 argument = await _argument(method, requests, context)
@@ -103,14 +98,17 @@ async def _ending(call: GrpcCall, context: AsyncContext) -> AsyncIterator[None]:
     except Exception as error:
         if not call.is_aborted:
             await context.begin()
-            _end_with(call, error)
+            call.end(call.code or Code.UNKNOWN, unexpected(error))
         raise
-    call.complete()
+    else:
+        call.complete()
+    finally:
+        call.finish()
 
 
-def _end_with(call: GrpcCall, error: Exception) -> None:
-    """As grpcio does."""
-    call.end(call.code or Code.UNKNOWN, f"Unexpected {type(error)}: {error}")
+def unexpected(error: Exception) -> str:
+    """What grpcio tells clients of what a handler raised."""
+    return f"Unexpected {type(error)}: {error}"
 
 
 async def _argument(method: Method, requests: object, context: AsyncContext) -> object:

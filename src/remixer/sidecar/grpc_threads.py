@@ -5,7 +5,7 @@ For `grpc.server`, and for plain functions among the handlers of grpcio's asynci
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol, cast
+from typing import Final, NoReturn, Protocol, cast
 
 import grpc
 
@@ -16,18 +16,15 @@ from remixer.mixer.http_answer import Answer, HttpAnswer
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest
 from remixer.sidecar.grpc_answer import grpc_refusal
-from remixer.sidecar.grpc_call import GrpcCall, GrpcInbound
+from remixer.sidecar.grpc_call import UNREADABLE, GrpcCall, GrpcInbound
 from remixer.sidecar.grpc_contexts import BlockingContext, BlockingWire
 from remixer.sidecar.grpc_handlers import Behaviour, Handler, Method
 from remixer.transport.remote_port import RemoteSetupError
 
 NOT_STARTED: Final = "the Mixer of this service could not be started"
 ONE_REQUEST: Final = "this method takes exactly one request message"
-MISSING: Final = "Method not found!"  # grpcio's words, as are the next three
-_CALLING: Final = "Exception calling application"
-_ITERATING: Final = "Exception iterating responses"
-_UNREADABLE: Final = "Exception deserializing request!"
-_UNWRITABLE: Final = "Failed to serialize response!"
+MISSING: Final = "Method not found!"  # grpcio's words, as are the next
+UNWRITABLE: Final = "Failed to serialize response!"
 _log: Final = event_log(__name__)
 
 
@@ -37,84 +34,87 @@ class Checker(Protocol):
     def check(self, request: CheckRequest) -> CheckOutcome: ...
 
 
-class Ends(Protocol):
-    """How a server tells that it is done with a call."""
+class Server(Protocol):
+    """What servers do differently with a call of a thread."""
 
     def watch(self, wire: BlockingWire, call: GrpcCall) -> None:
-        """See that the call finishes when the server is done with it, maybe now."""
+        """See that the call finishes when its client has gone, maybe now."""
         ...
 
-    def is_over(self, wire: BlockingWire, call: GrpcCall) -> bool:
+    def is_over(self, wire: BlockingWire) -> bool:
         """Whether nobody waits for the handler any more."""
+        ...
+
+    def failure_text(self, error: Exception, call: GrpcCall, *, is_iterating: bool) -> str:
+        """What a client is told of what a handler raised."""
+        ...
+
+    def fail_writing(self, error: Exception, context: BlockingContext) -> NoReturn:
+        """End a call of which a response cannot be serialized."""
         ...
 
 
 class ThreadCalls:
     """Puts a check before handlers, and takes note of how they end."""
 
-    def __init__(self, inbound: GrpcInbound, mixer: Checker, ends: Ends) -> None:
+    def __init__(self, inbound: GrpcInbound, mixer: Checker, server: Server) -> None:
         self._inbound = inbound
         self._mixer = mixer
-        self._ends = ends
+        self._server = server
 
     def handler(self, call: GrpcCall, method: Method) -> Handler:
         """For this one call."""
-
-        def unread(_error: Exception) -> None:
-            call.end(Code.INTERNAL, _UNREADABLE)
-
-        def unwritten(_error: Exception) -> None:
-            call.end(call.code or Code.INTERNAL, call.details or _UNWRITABLE)
-
-        return method.around(
-            self._streaming(call, method) if method.gives_stream else self._single(call, method),
-            # A single request is read here, where a failure can still be told in order.
-            deserialize=call.counted_in(
-                method.deserialize if method.takes_stream else None, unread
-            ),
-            serialize=call.counted_out(method.serialize, unwritten),
-        )
+        behave = self._streaming if method.gives_stream else self._single
+        # A single request is read here, where a failure can still be told in order.
+        deserialize = method.deserialize if method.takes_stream else None
+        return method.around(behave(call, method), call.counted_in(deserialize))
 
     # ------------------------------------------------------------ behaviours
 
     def _single(self, call: GrpcCall, method: Method) -> Behaviour:
-        def behave(requests: Iterator[object], wire: BlockingWire) -> object:
+        def behave(requests: Iterator[object], wire: BlockingWire) -> bytes:
             context = BlockingContext(wire, call)
-            with self._ending(call, wire, context, _CALLING):
-                argument = self._argument(call, method, requests, context)
-                response = method.behaviour(argument, context)
+            with self._ending(call, wire, context, is_iterating=False):
+                argument = _argument(method, requests, context)
+                raw = self._written(call, method, method.behaviour(argument, context), context)
                 context.begin()
-            return response
+            return raw
 
         return behave
 
     def _streaming(self, call: GrpcCall, method: Method) -> Behaviour:
-        def behave(requests: Iterator[object], wire: BlockingWire) -> Iterator[object]:
+        def behave(requests: Iterator[object], wire: BlockingWire) -> Iterator[bytes]:
             context = BlockingContext(wire, call)
-            with self._ending(call, wire, context, _ITERATING):
-                argument = self._argument(call, method, requests, context)
+            with self._ending(call, wire, context, is_iterating=True):
+                argument = _argument(method, requests, context)
                 for response in cast("Iterator[object]", method.behaviour(argument, context)):
+                    raw = self._written(call, method, response, context)
                     context.begin()
-                    yield response
+                    yield raw
                 context.begin()
 
         return behave
 
     @contextmanager
     def _ending(
-        self, call: GrpcCall, wire: BlockingWire, context: BlockingContext, doing: str
+        self, call: GrpcCall, wire: BlockingWire, context: BlockingContext, *, is_iterating: bool
     ) -> Iterator[None]:
         """Around a handler: what it comes to becomes the call's end, as grpcio has it."""
+        server = self._server
         try:
             self._admit(call, wire, context)
             yield
         except Exception as error:
-            if not call.is_aborted and not self._ends.is_over(wire, call):
+            if not call.is_aborted and not server.is_over(wire):
                 context.begin()
-                call.end(call.code or Code.UNKNOWN, call.details or f"{doing}: {error}")
+                text = server.failure_text(error, call, is_iterating=is_iterating)
+                call.end(call.code or Code.UNKNOWN, text)
             raise
-        if not self._ends.is_over(wire, call):
-            call.complete()
+        else:
+            if not server.is_over(wire):
+                call.complete()
+        finally:
+            call.finish()
 
     # ------------------------------------------------------------ steps
 
@@ -124,7 +124,7 @@ class ThreadCalls:
             answer = self._decided(call, wire)
         finally:
             # Not before: what is reported does not change any more.
-            self._ends.watch(wire, call)
+            self._server.watch(wire, call)
         if isinstance(answer, Answer):
             context.refuse(grpc_refusal(answer))
         call.passed(answer)
@@ -141,19 +141,29 @@ class ThreadCalls:
         # A remembered verdict comes with grants of tokens at hand.
         return exchange.decide(outcome, is_answered_now=True)
 
-    def _argument(
-        self, call: GrpcCall, method: Method, requests: Iterator[object], context: BlockingContext
-    ) -> object:
-        """What the handler is called with."""
-        if method.takes_stream:
-            return requests
-        request = next(requests, None)
-        if request is None:
-            context.abort(grpc.StatusCode.UNIMPLEMENTED, ONE_REQUEST)
-        if method.deserialize is None:
-            return request
+    def _written(
+        self, call: GrpcCall, method: Method, response: object, context: BlockingContext
+    ) -> bytes:
         try:
-            return method.deserialize(cast("bytes", request))
-        except Exception:  # noqa: BLE001 - whatever it is, the client sent it
-            _log.warning("request_not_deserialized", method=call.method)
-            context.abort(grpc.StatusCode.INTERNAL, _UNREADABLE)
+            return call.written(method.serialize, response)
+        except Exception as error:  # noqa: BLE001 - a serializer is the service's
+            if call.code and response is None:
+                return b""  # with another status than OK there is none
+            _log.error("response_not_serialized", method=call.method, error=type(error).__name__)
+            self._server.fail_writing(error, context)
+
+
+def _argument(method: Method, requests: Iterator[object], context: BlockingContext) -> object:
+    """What the handler is called with."""
+    if method.takes_stream:
+        return requests
+    request = next(requests, None)
+    if request is None:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, ONE_REQUEST)
+    if method.deserialize is None:
+        return request
+    try:
+        return method.deserialize(cast("bytes", request))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the client sent it
+        _log.warning("request_not_deserialized", error=type(error).__name__)
+        context.abort(grpc.StatusCode.INTERNAL, UNREADABLE)
