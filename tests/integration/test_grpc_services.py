@@ -235,16 +235,14 @@ async def test_a_service_of_threads_decides_by_its_own_rules(policy: Policy) -> 
 
 
 async def test_a_service_asks_a_mixer_elsewhere(policy: Policy) -> None:
-    async with served(policy) as address:
-        async with async_service(MixerClient(address)) as port:
-            await play(port)
+    async with served(policy) as address, async_service(MixerClient(address)) as port:
+        await play(port)
     assert told(policy) == EXPECTED
 
 
 async def test_a_service_of_threads_asks_a_mixer_elsewhere(policy: Policy) -> None:
-    async with served(policy) as address:
-        async with thread_service(BlockingMixerClient(address)) as port:
-            await play(port)
+    async with served(policy) as address, thread_service(BlockingMixerClient(address)) as port:
+        await play(port)
     assert told(policy) == EXPECTED
 
 
