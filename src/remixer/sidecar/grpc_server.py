@@ -25,6 +25,8 @@ from grpc import aio
 from remixer.attributes.bag import Bag
 from remixer.attributes.values import Value
 from remixer.foundation.clock import Clock
+from remixer.foundation.errors import StartupError, UnavailableError
+from remixer.foundation.log import event_log
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest
 from remixer.sidecar.app_mixer import AppMixer, BlockingAppMixer
@@ -32,10 +34,12 @@ from remixer.sidecar.grpc_call import GrpcCall, GrpcInbound
 from remixer.sidecar.grpc_contexts import AsyncContext, BlockingContext, BlockingWire
 from remixer.sidecar.grpc_handlers import Handler, Method
 from remixer.sidecar.grpc_tasks import Check, TaskCalls, unexpected
-from remixer.sidecar.grpc_threads import MISSING, UNWRITABLE, ThreadCalls
+from remixer.sidecar.grpc_threads import MISSING, NOT_STARTED, UNWRITABLE, ThreadCalls
 from remixer.sidecar.hop_trust import HopTrust
 from remixer.sidecar.inbound import Quotas
+from remixer.transport.remote_port import RemoteSetupError
 
+_log: Final = event_log(__name__)
 _NOBODY: Final = HopTrust()
 _NO_ATTRIBUTES: Final[Mapping[str, Value]] = {}
 _NO_QUOTAS: Final[Mapping[str, int]] = {}
@@ -93,6 +97,7 @@ class MixerInterceptor(_AsyncInterceptor):
         path = handler_call_details.method
         if self._inbound.is_excluded(path):
             return cast("Handler", handler)  # None is right, but for the stubs
+        await self._start(path)
         metadata = handler_call_details.invocation_metadata
         method = _MISSING_ASYNC if handler is None else Method.of(handler)
         if method.is_async:
@@ -102,10 +107,21 @@ class MixerInterceptor(_AsyncInterceptor):
         call = self._inbound.begun(path, metadata, beside.report)
         return ThreadCalls(self._inbound, beside, beside).handler(call, method)
 
-    async def _check(self, request: CheckRequest) -> tuple[CheckOutcome, bool]:
-        if asyncio.get_running_loop() is not self._loop:
+    async def _start(self, method: str) -> None:
+        """Without success the check says so to the client, and the next call tries again."""
+        loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return
+        try:
             await self._mixer.start()
-            self._loop = asyncio.get_running_loop()
+        except (StartupError, RemoteSetupError) as error:
+            _log.error("mixer_not_started", method=method, reason=str(error))
+        else:
+            self._loop = loop
+
+    async def _check(self, request: CheckRequest) -> tuple[CheckOutcome, bool]:
+        if self._loop is None:
+            raise UnavailableError(NOT_STARTED)
         port = self._mixer.port
         outcome = port.check_now(request)
         return (await port.check(request), False) if outcome is None else (outcome, True)

@@ -3,13 +3,12 @@
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
-from typing import Final, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import grpc
 from grpc import aio
 
-from remixer.foundation.errors import PolicyError, StartupError, UnavailableError
-from remixer.foundation.log import event_log
+from remixer.foundation.errors import PolicyError
 from remixer.foundation.status import Code
 from remixer.mixer.http_answer import Answer, HttpAnswer
 from remixer.mixer.outcome import CheckOutcome
@@ -18,13 +17,10 @@ from remixer.sidecar.grpc_answer import grpc_refusal
 from remixer.sidecar.grpc_call import GrpcCall, GrpcInbound
 from remixer.sidecar.grpc_contexts import AsyncContext, AsyncWire
 from remixer.sidecar.grpc_handlers import Behaviour, Handler, Method
-from remixer.sidecar.grpc_threads import NOT_STARTED, ONE_REQUEST
-from remixer.transport.remote_port import RemoteSetupError
+from remixer.sidecar.grpc_threads import ONE_REQUEST
 
 Check: TypeAlias = Callable[[CheckRequest], Coroutine[object, None, tuple[CheckOutcome, bool]]]
 """Gives the outcome, and whether it was there without waiting."""
-
-_log: Final = event_log(__name__)
 
 
 class TaskCalls:
@@ -81,9 +77,6 @@ class TaskCalls:
             outcome, is_answered_now = await self._check(request)
         except PolicyError as error:
             return exchange.refuse(error)
-        except (StartupError, RemoteSetupError) as error:
-            _log.error("mixer_not_started", method=call.method, reason=str(error))
-            return exchange.refuse(UnavailableError(NOT_STARTED))
         return exchange.decide(outcome, is_answered_now=is_answered_now)
 
 

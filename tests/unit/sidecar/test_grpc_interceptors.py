@@ -923,3 +923,51 @@ async def test_a_check_is_given_up_when_its_client_cancels() -> None:
     report = only(service)
     assert "check.cache_hit" not in report
     assert (report["response.code"], report["context.proxy_error_code"]) == (500, "DC")
+
+
+async def test_a_blocking_mixer_that_cannot_start_refuses_calls() -> None:
+    def fail(_bag: Bag) -> CheckOutcome:
+        message = "no such directory: /secret"
+        raise StartupError(message)
+
+    async with Threads().serve(fail) as service:
+        error = await service.refusal("Get", "ab")
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert "secret" not in (error.details() or "")
+    assert only(service)["response.grpc_status"] == "14"
+
+
+async def test_a_failure_of_the_services_own_quotas_fails_the_call(flavour: Flavour) -> None:
+    def fail(_bag: Bag) -> dict[str, int]:
+        message = "no plan"
+        raise KeyError(message)
+
+    async with flavour.serve(quotas=fail) as service:
+        error = await service.refusal("Get", "ab")
+    assert error.code() is grpc.StatusCode.UNKNOWN
+    assert service.site.metadata == []
+    assert status_of(only(service)) == (200, "2", error.details())
+
+
+async def test_a_client_that_leaves_while_a_thread_checks_is_reported() -> None:
+    checking, left = threading.Event(), threading.Event()
+
+    def slow(bag: Bag) -> CheckOutcome:
+        if bag["request.path"] == "/shop.Cart/Put":
+            checking.set()
+            left.wait(PATIENCE_S)
+        return allowed()
+
+    async with Threads().serve(slow) as service:
+        call = service.call("Put", "ab")
+        await asyncio.to_thread(checking.wait, PATIENCE_S)
+        call.cancel()
+        await drained(call, "Put")
+        # A server that has answered a later call has seen the first one go.
+        assert await service.ask("Get", "cd") == [b"<cd>"]
+        left.set()
+        await service.reports.arrived(2)
+    served, gone = service.reports
+    assert (gone["response.grpc_status"], gone["context.proxy_error_code"]) == ("1", "DC")
+    assert gone["check.cache_hit"] is False
+    assert served["response.grpc_status"] == "0"
