@@ -11,6 +11,7 @@ from remixer.mixer.http_answer import Answer
 from remixer.mixer.outcome import HeaderOperation
 from remixer.sidecar.asgi_scope import ByteHeaders, RawLines, Scope
 from remixer.sidecar.exchange import Exchange
+from remixer.sidecar.grpc_answer import grpc_refusal
 from remixer.sidecar.header_changes import answer_lines, changed_response
 from remixer.transport.core.answers import percent_encoded
 
@@ -155,11 +156,12 @@ async def send_answer(exchange: Exchange, answer: Answer, scope: Scope, send: Se
 
 def _grpc_lines(answer: Answer) -> list[tuple[bytes, bytes]]:
     """Of an answer without messages. Source: Envoy's local replies to gRPC."""
-    message = percent_encoded(answer.verdict.status.message, max_bytes=_LONGEST_GRPC_MESSAGE)
+    refusal = grpc_refusal(answer)
+    message = percent_encoded(refusal.message, max_bytes=_LONGEST_GRPC_MESSAGE)
     return [
         *encoded(
             changed_response([("content-type", "application/grpc")], answer.response_operations)
         ),
-        (b"grpc-status", str(answer.verdict.status.code).encode()),
+        (b"grpc-status", str(int(refusal.code)).encode()),
         (b"grpc-message", message),
     ]
