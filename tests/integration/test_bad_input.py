@@ -387,9 +387,9 @@ async def test_connection_that_does_not_speak_grpc_is_closed(
 @pytest.mark.parametrize(
     ("sent", "answer"),
     [
-        (b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4" + bytes(190) + b"\r\n\r\n", b"HTTP/1.0 400"),
+        (b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4" + bytes(190) + b"\r\n\r\n", b"HTTP/1.1 400"),
         (b"GET /metrics HTTP/9.9\r\n\r\n", b"HTTP/1."),
-        (b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n", b"HTTP/1.0 400"),
+        (b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n", b"HTTP/1.1 431"),
         (b"GET / HTTP/1.1\r\n" + b"".join(b"h%d: x\r\n" % i for i in range(2_000)) + b"\r\n", b"HTTP/1."),
         (b"DELETE /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"HTTP/1.1 405"),
         (b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"HTTP/1.1 404"),

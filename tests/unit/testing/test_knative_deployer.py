@@ -1,6 +1,7 @@
 """Pods of the laboratory: real processes that come and go as a scaler says."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -32,12 +33,14 @@ class Told:
 
 async def asked(port: int, extra: bytes = b"") -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET / HTTP/1.1\r\nhost: pod\r\n" + extra + b"\r\n")
-    head = await reader.readuntil(b"\r\n\r\n")
-    body = await reader.read(1024)
-    writer.close()
-    await writer.wait_closed()
-    return head + body
+    try:
+        writer.write(b"GET / HTTP/1.1\r\nhost: pod\r\n" + extra + b"\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        return head + await reader.read(1024)
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def until_refused(port: int) -> None:

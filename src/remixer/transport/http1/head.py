@@ -40,12 +40,14 @@ class RequestHead:
 class HeadReader:
     """Takes bytes as they come, gives heads. After a `BadHeadError` it is of no more use."""
 
-    __slots__ = ("_buffer", "_max_bytes", "_max_headers", "_searched")
+    __slots__ = ("_buffer", "_has_skipped", "_max_bytes", "_max_headers", "_searched")
 
     def __init__(self, *, max_bytes: int, max_headers: int) -> None:
         self._max_bytes = max_bytes
         self._max_headers = max_headers
         self._buffer = bytearray()
+        self._has_skipped = False
+        """Whether an empty line stood before the present head."""
         self._searched = 0
 
     def __len__(self) -> int:
@@ -57,14 +59,19 @@ class HeadReader:
 
     def clear(self) -> None:
         self._buffer.clear()
+        self._has_skipped = False
         self._searched = 0
 
     def next(self) -> RequestHead | None:
         """The next head, None if it is not complete. Raises `BadHeadError`."""
         buffer = self._buffer
         if buffer.startswith(b"\r\n"):  # some clients end a body so; RFC 9112, section 2.2
+            if self._has_skipped:
+                raise BadHeadError(400, "empty lines in place of a request")
             del buffer[:2]
+            self._has_skipped = True
             self._searched = 0
+            return self.next()
         end = buffer.find(_END, self._searched)
         if end > self._max_bytes or (end < 0 and len(buffer) > self._max_bytes):
             raise BadHeadError(431, f"the head is longer than {self._max_bytes} bytes")
@@ -74,6 +81,7 @@ class HeadReader:
             return None
         head = bytes(buffer[:end])
         del buffer[: end + len(_END)]
+        self._has_skipped = False
         self._searched = 0
         return _parsed(head, max_headers=self._max_headers)
 
