@@ -14,7 +14,7 @@ from remixer.adapters.kactivator.endpoint_slices import WatchSettings, open_endp
 from remixer.adapters.kactivator.probe import Probe, ProbeSettings
 from remixer.adapters.kactivator.readiness import Readiness, Revision
 from remixer.drivers.kubernetes import KubernetesPlace
-from remixer.drivers.kubernetes_watch import Patience
+from remixer.foundation.backoff import Backoff
 from remixer.foundation.clock import SystemClock
 from remixer.sdk import Environment, HandlerContext
 from remixer.testing.adapters import FakeScrapeRegistry, HarnessTasks
@@ -92,7 +92,7 @@ async def watching(folder: Path) -> AsyncIterator[Stage]:
                 scrape=FakeScrapeRegistry(),
             ),
             place=KubernetesPlace(api.write_kubeconfig(folder)),
-            patience=Patience(0.001, 0.01),
+            backoff=Backoff(0.001, 0.01),
         )
         yield Stage(
             slices,

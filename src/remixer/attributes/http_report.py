@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from remixer.attributes.bag import Bag, PlainBag
-from remixer.attributes.http_bag import HttpBag
-from remixer.attributes.table_bag import AttributeTable, TableBag
+from remixer.attributes.table_bag import AttributeTable, TableBag, present_in
 from remixer.attributes.values import (
     EPOCH,
     Duration,
@@ -177,9 +176,7 @@ class HttpReportBag(TableBag[HttpEnding]):
         self._checked = checked
 
     def present(self) -> PlainBag:
-        checked = self._checked
-        known = checked.present() if isinstance(checked, HttpBag) else _all_of(checked)
-        return self._read_all(known)
+        return self._read_all(present_in(self._checked))
 
     def _candidates(self) -> Iterable[str]:
         return (*self._checked.names(), *self._table)
@@ -188,7 +185,3 @@ class HttpReportBag(TableBag[HttpEnding]):
         read = self._table.get(name)
         value = None if read is None else read(self._message)
         return self._checked[name] if value is None else value
-
-
-def _all_of(bag: Bag) -> PlainBag:
-    return PlainBag((name, value) for name in bag.names() if (value := bag[name]) is not None)

@@ -3,12 +3,19 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeAlias, TypeVar
 
-from remixer.attributes.bag import PlainBag
+from remixer.attributes.bag import Bag, PlainBag
 from remixer.attributes.values import Value
 
 M = TypeVar("M")
 AttributeTable: TypeAlias = Mapping[str, Callable[[M], Value | None]]
 """Attribute name to the function that reads it from a message; None where the message has none."""
+
+
+def present_in(bag: Bag) -> PlainBag:
+    """All attributes of any bag, each read once."""
+    if isinstance(bag, TableBag):
+        return bag.present()
+    return PlainBag((name, value) for name in bag.names() if (value := bag[name]) is not None)
 
 
 class TableBag(dict[str, Value | None], Generic[M]):

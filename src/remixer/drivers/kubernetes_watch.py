@@ -26,6 +26,7 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from remixer.drivers.kubernetes import JsonObject, KubernetesApi, KubernetesError
+from remixer.foundation.backoff import Backoff
 from remixer.foundation.clock import Clock
 from remixer.foundation.event_limit import EventLimit
 from remixer.foundation.log import event_log
@@ -39,6 +40,8 @@ _LATE_S: Final = 30.0
 """After that much more a silent connection is taken for dead."""
 _LASTING_S: Final = 1.0
 FAILURES_TO_LIST: Final = 3
+WATCH_BACKOFF: Final = Backoff(first_s=0.5, longest_s=30.0)
+"""Between failures in a row."""
 _LOG_INTERVAL_S: Final = 30.0
 
 _log: Final = event_log(__name__)
@@ -77,20 +80,6 @@ class Watched:
         return self.path.rpartition("/")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Waits between failures: doubled from the first to the longest, each cut by up to half."""
-
-    first_s: float = 0.5
-    longest_s: float = 30.0
-
-    def wait_s(self, failures: int, chance: random.Random) -> float:
-        """The wait after so many failures in a row, one or more."""
-        doublings = min(failures - 1, 30)  # beyond any bound that is of use
-        full_s = min(self.longest_s, self.first_s * float(1 << doublings))
-        return full_s * (1 - chance.random() / 2)
-
-
 class _GoneError(KubernetesError):
     """The server no longer knows the version to watch from."""
 
@@ -106,7 +95,7 @@ class Follower:
         sink: ObjectSink,
         clock: Clock,
         refresh_s: float = 0.0,
-        patience: Patience = Patience(),
+        backoff: Backoff = WATCH_BACKOFF,
         chance: random.Random | None = None,
     ) -> None:
         """`refresh_s` 0: list only when needed."""
@@ -118,7 +107,7 @@ class Follower:
         self._sink = sink
         self._clock = clock
         self._refresh_s = refresh_s
-        self._patience = patience
+        self._backoff = backoff
         self._chance = chance or random.Random()  # noqa: S311 - spreads load, keeps no secret
         self._failures_logged = EventLimit(interval_s=_LOG_INTERVAL_S)
         self._version: str | None = None
@@ -148,7 +137,7 @@ class Follower:
                 reason=self.last_error,
                 held_back=held_back,
             )
-        await asyncio.sleep(self._patience.wait_s(self._failures, self._chance))
+        await asyncio.sleep(self._backoff.pause_s(self._failures, self._chance))
 
     def _refresh_due_s(self) -> float:
         """Seconds until the next list is due; far away without `refresh_s`."""

@@ -10,14 +10,13 @@ and nothing of it is kept: it may be a view of something that changes.
 Source: the C++ client of Istio 1.0, which had one chain.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from google.protobuf.message import DecodeError
 
 from remixer.attributes.bag import Bag, PlainBag
-from remixer.attributes.table_bag import TableBag
+from remixer.attributes.table_bag import TableBag, present_in
 from remixer.foundation.errors import InvalidRequestError
 from remixer.wire._pb.istio.mixer.v1.report_pb2 import ReportRequest
 from remixer.wire.dictionary import GLOBAL_WORD_COUNT, global_index_bytes
@@ -90,7 +89,7 @@ class ReportBatch:
         try:
             is_taken = chain.add(values, most_bytes=self._limits.most_bytes)
         except AbsentError:
-            return self.add(_present(bag, names))
+            return self.add(present_in(bag))
         if not is_taken:
             return (self._finished(chain), *self.add(bag))
         if chain is latest and chain.records < self._limits.most_records:
@@ -150,15 +149,6 @@ def with_fewer_words(
     for bag in decode_report(message).bags:
         finished += batch.add(bag)
     return (*finished, *batch.finish())
-
-
-def _present(bag: Bag, names: Sequence[str]) -> PlainBag:
-    found = PlainBag()
-    for name in names:
-        value = bag[name]
-        if value is not None:
-            found[name] = value
-    return found
 
 
 def _records_of(chain: Chain) -> int:

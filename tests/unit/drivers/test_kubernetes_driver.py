@@ -22,13 +22,14 @@ from remixer.drivers.kubernetes import (
     kubeconfig_text,
     kubernetes_place,
 )
-from remixer.drivers.kubernetes_watch import PAGE_SIZE, Follower, Patience, Watched
+from remixer.drivers.kubernetes_watch import PAGE_SIZE, Follower, Watched
+from remixer.foundation.backoff import Backoff
 from remixer.foundation.clock import Clock, SystemClock
 from remixer.testing.clock import VirtualClock
 from remixer.testing.kubernetes_api import PODS, FakeKubernetesApi
 
 _PATIENCE_S = 10.0
-_HASTY = Patience(0.001, 0.01)
+_HASTY = Backoff(0.001, 0.01)
 _WATCHED = Watched(PODS)
 
 
@@ -86,7 +87,7 @@ async def _following(
             sink=sink,
             clock=clock or SystemClock(),
             refresh_s=refresh_s,
-            patience=_HASTY,
+            backoff=_HASTY,
             chance=random.Random(4),
         )
         task = group.create_task(follower.run())
@@ -411,7 +412,7 @@ async def test_a_client_that_is_closed_answers_with_our_error() -> None:
     ("failures", "full_s"), [(1, 1.0), (2, 2.0), (3, 4.0), (4, 5.0), (99, 5.0)]
 )
 def test_waits_double_up_to_a_bound_and_are_cut_by_up_to_half(failures: int, full_s: float) -> None:
-    patience = Patience(1.0, 5.0)
+    backoff = Backoff(1.0, 5.0)
     chance = random.Random(7)
-    waits = [patience.wait_s(failures, chance) for _ in range(50)]
+    waits = [backoff.pause_s(failures, chance) for _ in range(50)]
     assert full_s / 2 <= min(waits) < max(waits) <= full_s

@@ -19,14 +19,14 @@ from remixer.drivers.kubernetes import (
     in_cluster,
     kubeconfig_file,
 )
-from remixer.drivers.kubernetes_watch import Follower, Patience, Watched
+from remixer.drivers.kubernetes_watch import WATCH_BACKOFF, Follower, Watched
+from remixer.foundation.backoff import Backoff
 from remixer.foundation.log import event_log
 from remixer.sdk import Clock, Environment, HandlerContext
 
 SYNC_TIMEOUT_S: Final = 5.0
 """How long building waits for the first list; below the time that building may take."""
 _GROUP: Final = "/apis/discovery.k8s.io/v1"
-_PATIENCE: Final = Patience()
 _CLOSE_TIMEOUT_S: Final = 1.0
 
 _log: Final = event_log(__name__)
@@ -59,7 +59,7 @@ class EndpointSlices:
         *,
         api: KubernetesApi,
         clock: Clock,
-        patience: Patience = _PATIENCE,
+        backoff: Backoff = WATCH_BACKOFF,
     ) -> None:
         self._api = api
         self._crowd = Crowd()
@@ -70,7 +70,7 @@ class EndpointSlices:
             sink=self._book,
             clock=clock,
             refresh_s=settings.refresh_s,
-            patience=patience,
+            backoff=backoff,
         )
         self._stopped = asyncio.Event()
         self._ended = asyncio.Event()
@@ -137,14 +137,14 @@ async def open_endpoint_slices(
     environment: Environment,
     *,
     place: KubernetesPlace,
-    patience: Patience = _PATIENCE,
+    backoff: Backoff = WATCH_BACKOFF,
 ) -> EndpointSlices:
     """Build, start, and wait for the first list, not for ever.
 
     Raises `KubernetesError` for credentials of no use.
     """
     api = KubernetesApi(_credentials(settings, place))
-    slices = EndpointSlices(settings, api=api, clock=environment.clock, patience=patience)
+    slices = EndpointSlices(settings, api=api, clock=environment.clock, backoff=backoff)
     try:
         await api.start()
         environment.tasks.spawn(slices.run(), name="endpoint slices")

@@ -7,7 +7,8 @@ from typing import Final
 
 from remixer.adapters.kubernetesenv.cache import ClusterCache
 from remixer.drivers.kubernetes import KubernetesApi
-from remixer.drivers.kubernetes_watch import Follower, ObjectSink, Patience, Watched
+from remixer.drivers.kubernetes_watch import Follower, ObjectSink, Watched
+from remixer.foundation.backoff import Backoff
 from remixer.foundation.clock import Clock
 
 _PODS: Final = Watched("/api/v1/pods")
@@ -23,7 +24,7 @@ class Watching:
 
     clock: Clock
     refresh_s: float
-    patience: Patience
+    backoff: Backoff
 
     def follower(self, watched: Watched, api: KubernetesApi, sink: ObjectSink) -> Follower:
         return Follower(
@@ -32,7 +33,7 @@ class Watching:
             sink=sink,
             clock=self.clock,
             refresh_s=self.refresh_s,
-            patience=self.patience,
+            backoff=self.backoff,
         )
 
 

@@ -26,7 +26,8 @@ from remixer.drivers.kubernetes import (
     kubeconfig_file,
     kubernetes_place,
 )
-from remixer.drivers.kubernetes_watch import Patience
+from remixer.drivers.kubernetes_watch import WATCH_BACKOFF
+from remixer.foundation.backoff import Backoff
 from remixer.foundation.errors import RemixerError
 from remixer.foundation.log import event_log
 from remixer.sdk import AdapterInfo, Environment, HandlerContext
@@ -34,7 +35,6 @@ from remixer.templates.instances import Kubernetes
 
 SYNC_TIMEOUT_S: Final = 5.0
 """How long building waits for the first list; below the time that it may take."""
-_PATIENCE: Final = Patience()
 _CLOSE_TIMEOUT_S: Final = 1.0
 _SECOND_NS: Final = 1_000_000_000
 _DEFAULT_NAMESPACE: Final = "istio-system"
@@ -129,11 +129,11 @@ async def open_handler(
     environment: Environment,
     *,
     place: KubernetesPlace,
-    patience: Patience = _PATIENCE,
+    backoff: Backoff = WATCH_BACKOFF,
 ) -> KubernetesEnv:
     """Build, and wait for the first list. Raises `KubernetesError` for credentials of no use."""
     watching = Watching(
-        environment.clock, params.cache_refresh_duration / _SECOND_NS, patience=patience
+        environment.clock, params.cache_refresh_duration / _SECOND_NS, backoff=backoff
     )
     registry = ClusterRegistry(tasks=environment.tasks, watching=watching, handler=context.name)
     namespace = params.cluster_registries_namespace or place.pod_namespace or _DEFAULT_NAMESPACE

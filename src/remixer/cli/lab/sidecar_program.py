@@ -14,7 +14,7 @@ from remixer.cli.lab.bar_chart import write_chart
 from remixer.cli.lab.call_counts import CallCounts
 from remixer.cli.lab.guests import everybody_once, traffic, wanted_status
 from remixer.cli.lab.http_load import send_all
-from remixer.cli.lab.library import LibraryRun, run_library
+from remixer.cli.lab.in_process import LibraryRun, run_library
 from remixer.cli.lab.options import SidecarOptions
 from remixer.cli.lab.sidecar_mesh import ALONE, DIRECT, SIDECAR, SidecarMesh, running_sidecar_lab
 from remixer.cli.lab.sidecar_report import SidecarReport, SidecarRow, library_row, row_of

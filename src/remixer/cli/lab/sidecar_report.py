@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remixer.cli.lab.call_counts import CallCounts
-from remixer.cli.lab.library import LibraryRun
+from remixer.cli.lab.in_process import LibraryRun
 from remixer.cli.lab.options import SidecarOptions
 from remixer.cli.lab.tally import Sample
 
@@ -69,7 +69,7 @@ class SidecarReport:
 
     options: SidecarOptions
     rows: tuple[SidecarRow, ...]
-    library: LibraryRun
+    client: LibraryRun
     outage_s: float
     """From the Mixer's end until it served again."""
     records_lost: int

@@ -63,7 +63,7 @@ def _whole(number: float | None) -> str:
 
 def notes(report: SidecarReport) -> Sequence[str]:
     """What the numbers are of."""
-    options, library = report.options, report.library
+    options, library = report.options, report.client
     prefetches = sum(row.counts.prefetches for row in report.rows if row.counts)
     who = (
         f"{options.keys:,} users ask often, {options.tail:.1%} of the requests are of others (Zipf);"
@@ -112,7 +112,7 @@ def charts_of(report: SidecarReport) -> tuple[BarChart, ...]:
 
 
 def report_json(report: SidecarReport) -> dict[str, Json]:
-    options, library = report.options, report.library
+    options, library = report.options, report.client
     return {
         "seed": options.seed,
         "keys": options.keys,

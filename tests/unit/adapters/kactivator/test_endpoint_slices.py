@@ -15,7 +15,7 @@ from remixer.adapters.kactivator.endpoint_slices import (
 )
 from remixer.adapters.kactivator.readiness import Revision
 from remixer.drivers.kubernetes import KubernetesError, KubernetesPlace
-from remixer.drivers.kubernetes_watch import Patience
+from remixer.foundation.backoff import Backoff
 from remixer.sdk import Environment, HandlerContext
 from remixer.testing.adapters import FakeScrapeRegistry, HarnessTasks
 from remixer.testing.clock import clock_of_running_loop
@@ -25,7 +25,7 @@ from remixer.testing.kubernetes_api import ENDPOINT_SLICES, FakeKubernetesApi
 
 CART = Revision("shop", "cart-00001")
 WITHIN_S = 10.0
-HASTY = Patience(0.001, 0.01)
+HASTY = Backoff(0.001, 0.01)
 
 
 @asynccontextmanager
@@ -45,7 +45,7 @@ async def watching(
             HandlerContext("wake.shop", ()),
             environment,
             place=KubernetesPlace(api.write_kubeconfig(folder)),
-            patience=HASTY,
+            backoff=HASTY,
         )
         try:
             yield slices

@@ -17,7 +17,7 @@ from remixer.adapters.kubernetesenv import registry as registry_module
 from remixer.adapters.kubernetesenv.handler import NotListedError, open_handler
 from remixer.attributes.values import Duration
 from remixer.drivers.kubernetes import KubernetesError, KubernetesPlace
-from remixer.drivers.kubernetes_watch import Patience
+from remixer.foundation.backoff import Backoff
 from remixer.sdk import AdapterInfo, Environment, HandlerContext
 from remixer.templates.instances import BUILTIN_TEMPLATES, Kubernetes
 from remixer.testing.adapters import AdapterHarness, RejectedParamsError
@@ -40,8 +40,8 @@ def _info(place: KubernetesPlace = _NOWHERE) -> AdapterInfo[Params]:
     async def build(
         params: Params, context: HandlerContext, environment: Environment
     ) -> KubernetesEnv:
-        hasty = Patience(0.001, 0.01)
-        return await open_handler(params, context, environment, place=place, patience=hasty)
+        hasty = Backoff(0.001, 0.01)
+        return await open_handler(params, context, environment, place=place, backoff=hasty)
 
     return AdapterInfo("kubernetesenv", INFO.description, INFO.templates, Params(), build)
 
