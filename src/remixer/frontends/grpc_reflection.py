@@ -11,7 +11,7 @@ from typing import Final
 from google.protobuf.message import DecodeError
 
 from remixer.foundation.status import Code
-from remixer.transport.port import CallContext, Method, RpcError, StreamMethod
+from remixer.transport.port import CallContext, Method, RpcError, StreamMethod, service_of
 from remixer.wire._pb.grpc.reflection.v1.reflection_pb2 import (
     ErrorResponse,
     ExtensionNumberResponse,
@@ -33,7 +33,7 @@ def reflection_methods(
     methods: Sequence[Method], schema: PublishedSchema | None = None
 ) -> tuple[Method, ...]:
     """Reflection over `methods`, to be served along with them. `schema` None: our own."""
-    served = {method.path.strip("/").rpartition("/")[0] for method in methods}
+    served = {service_of(method) for method in methods}
     service = _Reflection(schema or PublishedSchema(), services=sorted({*served, *_SERVICES}))
     return tuple(
         StreamMethod(f"/{name}/ServerReflectionInfo", service.answer_all) for name in _SERVICES

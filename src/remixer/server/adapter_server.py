@@ -10,14 +10,11 @@ adapter is the same class as in process.
 """
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
-
-import uvloop
 
 from remixer.adapters.registry import faults_of
 from remixer.drivers.http import AioHttpClient
@@ -26,26 +23,24 @@ from remixer.foundation.errors import StartupError
 from remixer.foundation.log import event_log
 from remixer.frontends.adapter_model import AdapterModel
 from remixer.frontends.adapter_model.descriptions import service_descriptor_sets
-from remixer.frontends.grpc_health import HealthBoard, health_methods
 from remixer.frontends.grpc_reflection import reflection_methods
-from remixer.observability.logs import LogFormat, LogLevel, configure_logging
+from remixer.observability.logs import LogFormat, LogLevel
 from remixer.observability.metrics import RuntimeMetrics
 from remixer.runtime.guard import Guard
 from remixer.runtime.handlers import HandlerBuilder
 from remixer.sdk.adapter import AnyAdapterInfo
-from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running, stop_on_signals
+from remixer.server.grpc_service import GrpcService
+from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running
 from remixer.server.pages import PageAnswer, pages_part
+from remixer.server.process import run_process
 from remixer.server.scrape import CONTENT_TYPE, ScrapePage
 from remixer.server.serving import servers_on
 from remixer.server.settings import Transport
 from remixer.server.task_home import TaskHome
 from remixer.templates.registry import load_templates
 from remixer.templates.schema import Template
-from remixer.transport.observed import observed
 from remixer.transport.port import (
-    GrpcServer,
     Listener,
-    Method,
     TlsFiles,
     TransportLimits,
 )
@@ -103,8 +98,7 @@ class AdapterServer:
         self._metrics_address = ""
         self._started = asyncio.Event()
         self._model: AdapterModel | None = None
-        self._server: GrpcServer | None = None
-        self._board = HealthBoard(())
+        self._service: GrpcService | None = None
         self._lifecycle = Lifecycle(
             services=tuple(self._services()),
             readiness=Readiness(),
@@ -166,22 +160,20 @@ class AdapterServer:
 
     async def _start(self, home: TaskHome) -> None:
         model = self._model = self._adapter_model(await home.group())
-        methods: tuple[Method, ...] = model.methods()
-        board = self._board = HealthBoard({each.path.split("/")[1] for each in methods})
-        methods = (*methods, *health_methods(board))
         sets = service_descriptor_sets(self._info, self._templates)
         schema = PublishedSchema(ADAPTER_ROOTS, sets=sets)
-        methods = (*methods, *reflection_methods(methods, schema))
-        server = self._server = servers_on(
-            self._settings.transport, clock=self._clock, observer=self.metrics
-        )(
-            methods=observed(methods, observer=self.metrics, clock=self._clock),
+        service = self._service = GrpcService(
+            model.methods(),
+            make=servers_on(self._settings.transport, clock=self._clock, observer=self.metrics),
             listeners=[Listener(self._settings.address, self._settings.tls)],
             limits=self._settings.limits,
+            observer=self.metrics,
+            clock=self._clock,
+            told_by=partial(reflection_methods, schema=schema),
         )
-        self._addresses = await server.start()
+        self._addresses = await service.start()
         _log.info("adapter listening", adapter=self._info.name, grpc=self._addresses[0])
-        board.announce(is_serving=True)
+        service.announce()
         self._started.set()
 
     def _adapter_model(self, group: asyncio.TaskGroup) -> AdapterModel:
@@ -212,13 +204,11 @@ class AdapterServer:
             raise StartupError(message) from error
 
     async def _drain(self, grace_s: float) -> None:
-        self._board.close()
-        if self._server is not None:
-            await self._server.drain(grace_s=grace_s)
+        if self._service is not None:
+            await self._service.drain(grace_s)
 
     async def _close(self) -> None:
-        if self._server is not None:
-            await self._server.drain(grace_s=0.0)
+        await self._drain(0.0)
         if self._model is not None:
             await self._model.aclose()
 
@@ -251,16 +241,8 @@ def serve_adapter(
     `settings` replaces `address` if given. For an adapter's own `main`; logs go to stderr.
     """
     wanted = AdapterServerSettings(address=address) if settings is None else settings
-    configure_logging(log_format=wanted.log_format, level=wanted.log_level, stream=sys.stderr)
-    try:
-        uvloop.run(_serve(info, wanted))
-    except StartupError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-async def _serve(info: AnyAdapterInfo, settings: AdapterServerSettings) -> None:
-    server = AdapterServer(info, settings)
-    with stop_on_signals(server.lifecycle):
-        await server.run()
+    return run_process(
+        lambda: AdapterServer(info, wanted),
+        log_format=wanted.log_format,
+        log_level=wanted.log_level,
+    )

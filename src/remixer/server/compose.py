@@ -15,12 +15,12 @@ from remixer.foundation.log import event_log
 from remixer.frontends.cache_admin import cache_admin_methods
 from remixer.frontends.envoy.access_log import access_log_methods
 from remixer.frontends.envoy.ext_authz import ext_authz_methods
-from remixer.frontends.grpc_health import HealthBoard, health_methods
 from remixer.frontends.grpc_reflection import reflection_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
 from remixer.observability.metrics import RuntimeMetrics
 from remixer.server.activate import activation_part
 from remixer.server.forward_auth import forward_auth_part
+from remixer.server.grpc_service import GrpcService
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running
 from remixer.server.monitoring import monitoring_routes
 from remixer.server.pages import Page, PageAnswer, pages_part
@@ -30,9 +30,8 @@ from remixer.server.serving import servers_on
 from remixer.server.settings import Settings
 from remixer.server.waking import CheckingWaker
 from remixer.tiers.background import BackgroundWork
-from remixer.transport.observed import observed
 from remixer.transport.peer_trust import PeerTrust
-from remixer.transport.port import GrpcServer, Method
+from remixer.transport.port import Method
 from remixer.wire.forwarded_reader import ForwardedReader
 
 _log: Final = event_log(__name__)
@@ -151,29 +150,28 @@ class RemixerServer:
         )
 
     def _grpc_part(self) -> Part:
-        methods = self._methods()
-        board = HealthBoard({_service_of(method) for method in methods})
-        methods = (*methods, *health_methods(board))
-        methods = (*methods, *reflection_methods(methods))
-        server = servers_on(self._settings.transport, clock=self._clock, observer=self.metrics)(
-            methods=observed(methods, observer=self.metrics, clock=self._clock),
-            listeners=self._settings.listeners(),
-            limits=self._settings.limits(),
+        settings = self._settings
+        service = GrpcService(
+            self._methods(),
+            make=servers_on(settings.transport, clock=self._clock, observer=self.metrics),
+            listeners=settings.listeners(),
+            limits=settings.limits(),
+            observer=self.metrics,
+            clock=self._clock,
+            told_by=reflection_methods,
         )
 
         async def start() -> None:
-            self._grpc_addresses = await server.start()
+            self._grpc_addresses = await service.start()
             _log.info("listening", grpc=list(self._grpc_addresses), **self._http_addresses)
-            board.announce(is_serving=True)
+            service.announce()
             self._started.set()
             if self._on_started is not None:
                 self._on_started()
 
-        async def drain(grace_s: float) -> None:
-            board.close()
-            await server.drain(grace_s=grace_s)
-
-        return Part("grpc", on_start=start, on_drain=drain, on_close=lambda: _cut(server))
+        return Part(
+            "grpc", on_start=start, on_drain=service.drain, on_close=partial(service.drain, 0.0)
+        )
 
     def _methods(self) -> tuple[Method, ...]:
         return (
@@ -207,11 +205,3 @@ class RemixerServer:
 
     def _scraped(self) -> PageAnswer:
         return 200, CONTENT_TYPE, self._runtime.scrape.render()
-
-
-async def _cut(server: GrpcServer) -> None:
-    await server.drain(grace_s=0.0)
-
-
-def _service_of(method: Method) -> str:
-    return method.path.strip("/").rpartition("/")[0]

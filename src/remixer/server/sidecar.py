@@ -12,11 +12,11 @@ from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.log import event_log
 from remixer.frontends.envoy.access_log import access_log_methods
 from remixer.frontends.envoy.ext_authz import ext_authz_methods
-from remixer.frontends.grpc_health import HealthBoard, health_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
 from remixer.mixer.port import Mixer
 from remixer.observability.client_metrics import ClientMetrics
 from remixer.server.forward_auth import forward_auth_part
+from remixer.server.grpc_service import GrpcService
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running
 from remixer.server.monitoring import monitoring_routes
 from remixer.server.pages import pages_part
@@ -32,10 +32,9 @@ from remixer.sidecar.settings import ClientSettings
 from remixer.sidecar.stack import ClientStack, open_stack
 from remixer.sidecar.transport_settings import with_transport
 from remixer.tiers.background import BackgroundWork
-from remixer.transport.observed import observed
 from remixer.transport.own_server import own_servers
 from remixer.transport.peer_trust import PeerTrust
-from remixer.transport.port import GrpcServer, Method
+from remixer.transport.port import Method
 from remixer.wire.forwarded_reader import ForwardedReader
 
 _log: Final = event_log(__name__)
@@ -61,8 +60,7 @@ class SidecarServer:
         self._vocabulary = standard_vocabulary()
         self._home = TaskHome()
         self._stack: ClientStack | None = None
-        self._server: GrpcServer | None = None
-        self._board = HealthBoard(())
+        self._service: GrpcService | None = None
         self._started = asyncio.Event()
         self.metrics = ClientMetrics()
         self.readiness = Readiness()
@@ -154,22 +152,23 @@ class SidecarServer:
     # ------------------------------------------------------------ serving
 
     async def _serve(self) -> None:
-        methods = self._methods(self._mixer())
-        self._board = HealthBoard({each.path.strip("/").rpartition("/")[0] for each in methods})
-        methods = (*methods, *health_methods(self._board))
-        self._server = own_servers(clock=self._clock, observer=self.metrics)(
-            methods=observed(methods, observer=self.metrics, clock=self._clock),
-            listeners=self._settings.listeners(),
-            limits=self._settings.limits(),
+        settings = self._settings
+        service = self._service = GrpcService(
+            self._methods(self._mixer()),
+            make=own_servers(clock=self._clock, observer=self.metrics),
+            listeners=settings.listeners(),
+            limits=settings.limits(),
+            observer=self.metrics,
+            clock=self._clock,
         )
-        self.addresses = await self._server.start()
+        self.addresses = await service.start()
         _log.info(
             "listening",
             grpc=list(self.addresses),
             **self._http_addresses(),
-            mixer=self._settings.mixer,
+            mixer=settings.mixer,
         )
-        self._board.announce(is_serving=True)
+        service.announce()
         self._started.set()
         if self._on_started is not None:
             self._on_started()
@@ -193,9 +192,8 @@ class SidecarServer:
         return self._vocabulary
 
     async def _drain(self, grace_s: float) -> None:
-        self._board.close()
-        if self._server is not None:
-            await self._server.drain(grace_s=grace_s)
+        if self._service is not None:
+            await self._service.drain(grace_s)
 
     async def _cut(self) -> None:
         await self._drain(0.0)

@@ -88,6 +88,11 @@ class StreamMethod:
 Method: TypeAlias = UnaryMethod | StreamMethod
 
 
+def service_of(method: Method) -> str:
+    """`package.Service` of a method's path."""
+    return method.path.strip("/").rpartition("/")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
     """PEM files, read again when they change. With `client_ca`, clients must show a certificate."""
