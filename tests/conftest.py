@@ -1,5 +1,6 @@
-"""Peers that several folders of tests share."""
+"""What several folders of tests share: peers, and what every test must leave as it was."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -12,3 +13,17 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyProcess]:
     """One server for the whole run: tests name what is theirs, and leave it running."""
     with ValkeyProcess(tmp_path_factory.mktemp("valkey")) as process:
         yield process
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A process's entry point sets up its log; the next test in this process has its own."""
+    root = logging.getLogger()
+    handlers, level, raises = tuple(root.handlers), root.level, logging.raiseExceptions
+    yield
+    for each in tuple(root.handlers):
+        root.removeHandler(each)
+    for each in handlers:
+        root.addHandler(each)
+    root.setLevel(level)
+    logging.raiseExceptions = raises

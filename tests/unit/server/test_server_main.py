@@ -1,10 +1,8 @@
 """What `remixer serve` runs: until a signal, or not at all with one message."""
 
-import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,20 +10,6 @@ import pytest
 from remixer.server.main import serve
 from remixer.server.process import NOT_STARTED, STOPPED
 from remixer.server.settings import LogLevel, Settings
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """`serve` is a process's entry point and sets up its log."""
-    root = logging.getLogger()
-    handlers, level, raises = tuple(root.handlers), root.level, logging.raiseExceptions
-    yield
-    for each in tuple(root.handlers):
-        root.removeHandler(each)
-    for each in handlers:
-        root.addHandler(each)
-    root.setLevel(level)
-    logging.raiseExceptions = raises
 
 
 def settings(store: str, *, monitoring: str = "127.0.0.1:0") -> Settings:
