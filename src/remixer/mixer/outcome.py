@@ -124,6 +124,11 @@ class CheckOutcome:
     decisions: tuple[Decision, ...] = ()
     provenance: Provenance = Provenance.COMPUTED
     hints: CacheHints | None = None
+    prepared: dict[object, bytes] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
+    """Answers on the wire that frontends have made of it, by whatever tells them apart: an outcome
+    that is given again need not be encoded again. Not for outcomes that differ in quotas."""
 
 
 @dataclass(frozen=True, slots=True)
