@@ -18,6 +18,7 @@ from remixer.observability.families import counters, distributions
 from remixer.observability.http_metrics import HttpMetrics
 from remixer.observability.series import Counter, Distribution, Family
 from remixer.tiers.cached import CachedMixer
+from remixer.transport.observed import CallRecorder
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -45,11 +46,23 @@ class ServingMetrics:
         """All metrics in Prometheus's text format, `CONTENT_TYPE`."""
         return generate_latest(self._registry)
 
-    def rpc_completed(self, *, method: str, code: str, seconds: float) -> None:
-        """One call over gRPC ended. `method`: its path; `code`: the status's name."""
+    def call_recorder(self, method: str) -> CallRecorder:
+        """What to tell of each call of one method that ended. `method`: its path.
+
+        Its series begin with the first call, in order of first use, as the limit of series wants.
+        """
         name = method.removeprefix("/")
-        self._rpcs.of(name, code).add()
-        self._rpc_latency.of(name).observe(seconds * 1_000)
+        by_code: dict[str, tuple[Counter, Distribution]] = {}
+
+        def record(code: str, seconds: float) -> None:
+            series = by_code.get(code)
+            if series is None:
+                series = by_code[code] = self._rpcs.of(name, code), self._rpc_latency.of(name)
+            counter, latency = series
+            counter.value += 1
+            latency.observe(seconds * 1_000)
+
+        return record
 
     def connection_ended(self, *, cause: str) -> None:
         """A connection of our own transport ended. `cause`: a constant word of the transport."""

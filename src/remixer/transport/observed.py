@@ -4,8 +4,8 @@ Refusals by the stack itself (unknown method, message too large) are not seen he
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final, Protocol, TypeAlias
 
 from remixer.foundation.clock import Clock
 from remixer.foundation.status import Code
@@ -13,16 +13,25 @@ from remixer.transport.port import (
     CallContext,
     Method,
     RpcError,
+    StreamHandler,
     StreamMethod,
+    UnaryHandler,
     UnaryMethod,
 )
 
+CallRecorder: TypeAlias = Callable[[str, float], None]
+"""Told of each call that ended: its status's name, as `OK` or `PERMISSION_DENIED`; its seconds."""
+
+_NAMES: Final = tuple(code.name for code in Code)
+"""By number. `Code.name` and a look-up by `Code` both run Python."""
+_OK: Final = Code.OK.name
+
 
 class RpcObserver(Protocol):
-    """Counts calls; must be cheap and must not raise."""
+    """Counts calls."""
 
-    def rpc_completed(self, *, method: str, code: str, seconds: float) -> None:
-        """`code`: name of the status, as `OK` or `PERMISSION_DENIED`."""
+    def call_recorder(self, method: str) -> CallRecorder:
+        """For the calls of one method, by its path. Must be cheap and must not raise."""
         ...
 
 
@@ -30,97 +39,73 @@ def observed(
     methods: Sequence[Method], *, observer: RpcObserver, clock: Clock
 ) -> tuple[Method, ...]:
     """The same methods, watched; a plain unary handler stays plain."""
-    return tuple(_observed(method, observer, clock) for method in methods)
+    return tuple(
+        _observed(method, observer.call_recorder(method.path), clock.monotonic_s)
+        for method in methods
+    )
 
 
-def _observed(method: Method, observer: RpcObserver, clock: Clock) -> Method:
+def _observed(method: Method, record: CallRecorder, now_s: Callable[[], float]) -> Method:
     match method:
         case UnaryMethod():
-            return UnaryMethod(method.path, _ObservedUnary(method, observer, clock))
+            return UnaryMethod(method.path, _observed_unary(method.handle, record, now_s))
         case StreamMethod():
-            return StreamMethod(method.path, _ObservedStream(method, observer, clock))
+            return StreamMethod(method.path, _observed_stream(method.handle, record, now_s))
 
 
-class _Stopwatch:
-    """Tells the observer once how one call ended."""
+def _observed_unary(
+    handle: UnaryHandler, record: CallRecorder, now_s: Callable[[], float]
+) -> UnaryHandler:
+    """A function and not an object with `__call__`: half the price, and each call pays it."""
 
-    __slots__ = ("_clock", "_method", "_observer", "_started_at_s")
-
-    def __init__(self, method: str, observer: RpcObserver, clock: Clock) -> None:
-        self._method = method
-        self._observer = observer
-        self._clock = clock
-        self._started_at_s = clock.monotonic_s()
-
-    def stop(self, error: BaseException | None = None) -> None:
-        seconds = self._clock.monotonic_s() - self._started_at_s
-        self._observer.rpc_completed(method=self._method, code=_code_of(error), seconds=seconds)
-
-
-def _code_of(error: BaseException | None) -> str:
-    if error is None:
-        return Code.OK.name
-    if isinstance(error, RpcError):
-        return error.code.name
-    if isinstance(error, asyncio.CancelledError | GeneratorExit):
-        return Code.CANCELLED.name
-    return Code.INTERNAL.name
-
-
-class _ObservedUnary:
-    __slots__ = ("_clock", "_handle", "_observer", "_path")
-
-    def __init__(self, method: UnaryMethod, observer: RpcObserver, clock: Clock) -> None:
-        self._handle = method.handle
-        self._path = method.path
-        self._observer = observer
-        self._clock = clock
-
-    def __call__(self, request: bytes, call: CallContext) -> bytes | Awaitable[bytes]:
-        watch = _Stopwatch(self._path, self._observer, self._clock)
+    def answer(request: bytes, call: CallContext) -> bytes | Awaitable[bytes]:
+        started_at_s = now_s()
         try:
-            response = self._handle(request, call)
+            response = handle(request, call)
         except BaseException as error:
-            watch.stop(error)
+            record(_code_of(error), now_s() - started_at_s)
             raise
         if isinstance(response, bytes):
-            watch.stop()
+            record(_OK, now_s() - started_at_s)
             return response
-        return _awaited(response, watch)
+        return later(response, started_at_s)
+
+    async def later(response: Awaitable[bytes], started_at_s: float) -> bytes:
+        try:
+            found = await response
+        except BaseException as error:
+            record(_code_of(error), now_s() - started_at_s)
+            raise
+        record(_OK, now_s() - started_at_s)
+        return found
+
+    return answer
 
 
-async def _awaited(response: Awaitable[bytes], watch: _Stopwatch) -> bytes:
-    try:
-        found = await response
-    except BaseException as error:
-        watch.stop(error)
-        raise
-    watch.stop()
-    return found
-
-
-class _ObservedStream:
-    __slots__ = ("_clock", "_handle", "_observer", "_path")
-
-    def __init__(self, method: StreamMethod, observer: RpcObserver, clock: Clock) -> None:
-        self._handle = method.handle
-        self._path = method.path
-        self._observer = observer
-        self._clock = clock
-
-    async def __call__(
-        self, requests: AsyncIterator[bytes], call: CallContext
-    ) -> AsyncIterator[bytes]:
-        watch = _Stopwatch(self._path, self._observer, self._clock)
-        responses = self._handle(requests, call)
+def _observed_stream(
+    handle: StreamHandler, record: CallRecorder, now_s: Callable[[], float]
+) -> StreamHandler:
+    async def answer(requests: AsyncIterator[bytes], call: CallContext) -> AsyncIterator[bytes]:
+        started_at_s = now_s()
+        responses = handle(requests, call)
         try:
             async for response in responses:
                 yield response
         except BaseException as error:
-            watch.stop(error)
+            record(_code_of(error), now_s() - started_at_s)
             raise
         else:
-            watch.stop()
+            record(_OK, now_s() - started_at_s)
         finally:
             if isinstance(responses, AsyncGenerator):
                 await responses.aclose()
+
+    return answer
+
+
+def _code_of(error: BaseException) -> str:
+    if isinstance(error, RpcError):
+        return _NAMES[error.code]
+    if isinstance(error, asyncio.CancelledError | GeneratorExit):
+        return Code.CANCELLED.name
+    return Code.INTERNAL.name

@@ -134,7 +134,7 @@ def test_destinations_are_shown_by_variety() -> None:
 
 def test_rpc_has_opencensus_names_and_milliseconds() -> None:
     metrics = RuntimeMetrics()
-    metrics.rpc_completed(method="/istio.mixer.v1.Mixer/Check", code="OK", seconds=0.004)
+    metrics.call_recorder("/istio.mixer.v1.Mixer/Check")("OK", 0.004)
     method = "istio.mixer.v1.Mixer/Check"
     counter = "grpc_io_server_completed_rpcs"
     latency = "grpc_io_server_server_latency"
@@ -143,6 +143,25 @@ def test_rpc_has_opencensus_names_and_milliseconds() -> None:
     assert value(metrics, f"{latency}_sum", grpc_server_method=method) == 4
     assert value(metrics, f"{latency}_bucket", grpc_server_method=method, le="4.0") == 1
     assert value(metrics, f"{latency}_bucket", grpc_server_method=method, le="3.0") == 0
+
+
+def test_rpc_is_counted_by_status_and_timed_by_method() -> None:
+    metrics = RuntimeMetrics()
+    record = metrics.call_recorder("/s/m")
+    for code in ("OK", "NOT_FOUND", "OK"):
+        record(code, 0.004)
+    counter = "grpc_io_server_completed_rpcs"
+    method = {"grpc_server_method": "s/m"}
+    assert value(metrics, counter, **method, grpc_server_status="OK") == 2
+    assert value(metrics, counter, **method, grpc_server_status="NOT_FOUND") == 1
+    assert value(metrics, "grpc_io_server_server_latency_count", **method) == 3
+
+
+def test_method_that_nobody_called_is_not_shown() -> None:
+    metrics = RuntimeMetrics()
+    metrics.call_recorder("/s/m")
+    names = {name for name, _labels in samples(metrics)}
+    assert not {name for name in names if name.startswith("grpc_io_")}
 
 
 def test_dropped_reports_are_counted_by_reason() -> None:

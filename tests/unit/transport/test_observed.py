@@ -9,7 +9,7 @@ import pytest
 
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.status import Code
-from remixer.transport.observed import observed
+from remixer.transport.observed import CallRecorder, observed
 from remixer.transport.port import (
     CallContext,
     Peer,
@@ -39,8 +39,11 @@ class SteppingClock:
 class Notes:
     lines: list[tuple[str, str, float]] = field(default_factory=list)
 
-    def rpc_completed(self, *, method: str, code: str, seconds: float) -> None:
-        self.lines.append((method, code, seconds))
+    def call_recorder(self, method: str) -> CallRecorder:
+        def record(code: str, seconds: float) -> None:
+            self.lines.append((method, code, seconds))
+
+        return record
 
 
 class NoCall:
@@ -103,7 +106,7 @@ async def test_awaited_handler_is_timed_to_its_end() -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (RpcError(Code.NOT_FOUND, "no"), "NOT_FOUND"),
+        *((RpcError(code, "no"), code.name) for code in Code),
         (KeyError(), "INTERNAL"),
         (asyncio.CancelledError(), "CANCELLED"),
     ],
