@@ -2,6 +2,9 @@
 
 Each quota starts from a fresh view of the bag, so that its references are those of the
 preprocessing and its own reads, without the check's.
+
+`allocate` serves every route; `allocate_now` those on which no quota handler waits, which are most,
+without a coroutine per quota. Both find the same targets, and judge the same way what these answer.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,10 +21,11 @@ from remixer.foundation.status import Code, Status
 from remixer.mixer.combined_quotas import combined
 from remixer.mixer.outcome import DEFAULT_VALID_DURATION, Decision, QuotaOutcome
 from remixer.mixer.request import MATCHING, MatchingQuotas, QuotaArgs
-from remixer.runtime.calls import Call, Failure
+from remixer.runtime.calls import Call, Failure, Result
 from remixer.runtime.conditions import applies
 from remixer.runtime.guard import Guard
 from remixer.runtime.routes import FailurePlan, QuotaTarget, Route, RouteTable
+from remixer.runtime.stepping import run_to_end
 from remixer.sdk.results import QuotaRequest, QuotaResult
 from remixer.templates.build import InstanceError
 
@@ -31,6 +35,8 @@ MAX_QUOTAS: Final = 1_000
 """Of one request; a service has a handful. Each is a piece of work that nothing interrupts."""
 
 QuotasAsked: TypeAlias = Mapping[str, QuotaArgs] | MatchingQuotas
+_Matches: TypeAlias = list[tuple[str, QuotaTarget]]
+"""Targets that apply to a request, each after its rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,39 @@ async def allocate(
     return {MATCHING: combined(outcomes, references=references)}
 
 
+def allocate_now(
+    table: RouteTable,
+    new_view: Callable[[], TrackedBag],
+    quotas: QuotasAsked,
+    deduplication_id: str,
+    deadline: Deadline | None,
+    *,
+    guard: Guard,
+) -> dict[str, QuotaOutcome] | None:
+    """As `allocate`, at once; None, with nothing asked, if a quota handler of the route may wait."""
+    is_matching = isinstance(quotas, MatchingQuotas)
+    asked, references = _asked(table, new_view, quotas)
+    outcomes: dict[str, QuotaOutcome] = {}
+    for name, args in asked.items():
+        view = new_view()
+        route = table.route_for(view)
+        if route.quota_may_wait:
+            return None  # at the first quota, for all have one route
+        targets = _matching(route, name.lower(), view)
+        if targets:
+            request = QuotaRequest(
+                args.amount, args.best_effort, deduplication_id and deduplication_id + name
+            )
+            outcomes[name] = _ask_now(targets, view, request, deadline, guard=guard)
+        elif not is_matching:
+            outcomes[name] = _not_limited(route, name, args, view)
+        if references is not None:
+            references |= view.references()
+    if references is None:
+        return outcomes
+    return {MATCHING: combined(outcomes, references=references)}
+
+
 def _asked(
     table: RouteTable, new_view: Callable[[], TrackedBag], quotas: QuotasAsked
 ) -> tuple[Mapping[str, QuotaArgs], frozenset[Reference] | None]:
@@ -95,7 +134,7 @@ def _asked(
     return quotas, None
 
 
-def _matching(route: Route, name: str, bag: TrackedBag) -> list[tuple[str, QuotaTarget]]:
+def _matching(route: Route, name: str, bag: TrackedBag) -> _Matches:
     """Targets of that short name whose rule applies, in configuration order."""
     return [
         (step.rule, target)
@@ -114,7 +153,7 @@ def _not_limited(route: Route, name: str, args: QuotaArgs, bag: TrackedBag) -> Q
 
 
 async def _ask(
-    targets: list[tuple[str, QuotaTarget]],
+    targets: _Matches,
     bag: TrackedBag,
     request: QuotaRequest,
     deadline: Deadline | None,
@@ -122,32 +161,65 @@ async def _ask(
     guard: Guard,
 ) -> QuotaOutcome:
     """First answer with an opinion; a failure, or what stands in for it, only if there is none."""
-    asked: list[tuple[str, QuotaTarget]] = []
-    calls: list[Call[QuotaResult]] = []
-    failures: list[str] = []
-    for rule, target in targets:
-        try:
-            instance = target.instance.build(bag)
-        except InstanceError as error:
-            failures.append(str(error))
-            continue
-        asked.append((rule, target))
-        calls.append(Call(target.entry, (instance, request)))
-    results = await guard.run_all(calls, deadline)
-    answers: list[QuotaOutcome] = []
-    failed: list[_Failed] = []
-    for (rule, target), call, result in zip(asked, calls, results, strict=True):
-        if isinstance(result, Failure):
-            failures.append(f"{target.handler.display_name}: {result.reason}")
-            failed.append(_Failed(rule, target, call, result))
-        elif result.is_default:
-            answers.append(_outcome(rule, target, result, bag))
-        else:
-            return _outcome(rule, target, result, bag)
-    if answers:
-        return answers[0]
-    covered = await _first_covered(failed, bag, request, deadline, guard=guard)
-    return covered or _not_answered(failures, bag)
+    ask = _Ask(targets, bag, request)
+    outcome = ask.outcome(await guard.run_all(ask.calls, deadline))
+    if outcome is not None:
+        return outcome
+    covered = await _first_covered(ask.failed, bag, request, deadline, guard=guard)
+    return covered or _not_answered(ask.failures, bag)
+
+
+def _ask_now(
+    targets: _Matches,
+    bag: TrackedBag,
+    request: QuotaRequest,
+    deadline: Deadline | None,
+    *,
+    guard: Guard,
+) -> QuotaOutcome:
+    """As `_ask`, of targets that do not wait."""
+    ask = _Ask(targets, bag, request)
+    outcome = ask.outcome(run_to_end(guard.run_all(ask.calls, deadline)))
+    if outcome is not None:
+        return outcome
+    covered = run_to_end(_first_covered(ask.failed, bag, request, deadline, guard=guard))
+    return covered or _not_answered(ask.failures, bag)
+
+
+class _Ask:
+    """One quota on its way: what its targets are asked, and what is made of their answers."""
+
+    __slots__ = ("_asked", "_bag", "calls", "failed", "failures")
+
+    def __init__(self, targets: _Matches, bag: TrackedBag, request: QuotaRequest) -> None:
+        self._bag = bag
+        self._asked: _Matches = []
+        self.calls: list[Call[QuotaResult]] = []
+        self.failures: list[str] = []
+        """Why there is no answer, in the order in which it came to light."""
+        self.failed: list[_Failed] = []
+        """What might be covered."""
+        for rule, target in targets:
+            try:
+                instance = target.instance.build(bag)
+            except InstanceError as error:
+                self.failures.append(str(error))
+                continue
+            self._asked.append((rule, target))
+            self.calls.append(Call(target.entry, (instance, request)))
+
+    def outcome(self, results: list[Result[QuotaResult]]) -> QuotaOutcome | None:
+        """The first answer with an opinion, else the first one, else None."""
+        first: QuotaOutcome | None = None
+        for (rule, target), call, result in zip(self._asked, self.calls, results, strict=True):
+            if isinstance(result, Failure):
+                self.failures.append(f"{target.handler.display_name}: {result.reason}")
+                self.failed.append(_Failed(rule, target, call, result))
+            elif not result.is_default:
+                return _outcome(rule, target, result, self._bag)
+            elif first is None:
+                first = _outcome(rule, target, result, self._bag)
+        return first
 
 
 async def _first_covered(
