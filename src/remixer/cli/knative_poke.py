@@ -10,9 +10,9 @@ from remixer.adapters.kactivator.hints import hint_of
 from remixer.adapters.kactivator.keys import entry_fault
 from remixer.cli.console import Json, OutputFormat, emit_json, show_plain
 from remixer.cli.exits import ExitCode, OperatorError
+from remixer.drivers.aio_websocket import AioWebSocketConnector
 from remixer.drivers.http_client import shown_url
 from remixer.drivers.websocket import (
-    AioWebSocketConnector,
     HandshakeRefusedError,
     WebSocket,
     WebSocketEnd,

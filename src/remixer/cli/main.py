@@ -5,6 +5,7 @@ from typing import Final
 
 from remixer.cli.grpc_log import quiet_grpc
 
+_SERVE: Final = "serve"
 _SIDECAR: Final = "sidecar"
 _HELP: Final = frozenset({"--help", "-h"})
 
@@ -12,8 +13,8 @@ _HELP: Final = frozenset({"--help", "-h"})
 def run() -> None:
     """Run the command line of this process and exit with the command's code.
 
-    A sidecar runs without the machinery of command lines: beside every Envoy, its 8 MB and 80 ms
-    count.
+    Servers run without the machinery of command lines: its 10 MB would stay, and beside every
+    Envoy its 80 ms count, too.
     """
     quiet_grpc()
     command, *rest = sys.argv[1:] or [""]
@@ -21,6 +22,10 @@ def run() -> None:
         from remixer.cli.sidecar_process import run_as_sidecar
 
         sys.exit(run_as_sidecar(rest))
+    if command == _SERVE and _HELP.isdisjoint(rest):
+        from remixer.cli.server_process import run_as_server
+
+        sys.exit(run_as_server(rest))
     from remixer.cli.app import run_command_line
 
     run_command_line(sys.argv[1:])

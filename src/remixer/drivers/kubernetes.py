@@ -20,12 +20,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import aiohttp
 import yaml
 
 from remixer.foundation.errors import RemixerError
 
 if TYPE_CHECKING:
+    import aiohttp
     from kubernetes_asyncio.client.api_client import ApiClient
     from kubernetes_asyncio.client.configuration import Configuration
 
@@ -209,9 +209,7 @@ class KubernetesApi:
 
     async def get(self, path: str, query: Query = ()) -> JsonObject:
         """A whole answer. Raises `KubernetesError`."""
-        timeout = aiohttp.ClientTimeout(
-            total=ANSWER_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S
-        )
+        timeout = _timeout(ANSWER_TIMEOUT_S)
         async with self._answer(path, query, timeout) as response:
             body = await _body(response, path)
         if len(body) <= _INLINE_BYTES:
@@ -225,9 +223,7 @@ class KubernetesApi:
 
         Close the iterator when leaving early: it holds a connection.
         """
-        timeout = aiohttp.ClientTimeout(
-            total=timeout_s, connect=_CONNECT_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S
-        )
+        timeout = _timeout(timeout_s)
         async with self._answer(path, query, timeout) as response:
             async for line in _lines(response, path):
                 yield _parsed(line, path)
@@ -237,8 +233,10 @@ class KubernetesApi:
         self,
         path: str,
         query: Query,
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the library's
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        timeout: "aiohttp.ClientTimeout",  # noqa: ASYNC109 - the library's
+    ) -> "AsyncIterator[aiohttp.ClientResponse]":
+        from aiohttp import ClientError  # noqa: PLC0415 - as late as `kubernetes_asyncio`
+
         if self._is_stale:
             await self._renew()
         client = self._client
@@ -263,11 +261,11 @@ class KubernetesApi:
         except TimeoutError as error:
             message = f"GET {path}: no answer in time"
             raise KubernetesError(message) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (ClientError, OSError, ValueError) as error:
             message = f"GET {path}: {str(error) or type(error).__name__}"
             raise KubernetesError(message) from error
 
-    async def _refused(self, response: aiohttp.ClientResponse, path: str) -> KubernetesError:
+    async def _refused(self, response: "aiohttp.ClientResponse", path: str) -> KubernetesError:
         self._is_stale = self._is_stale or response.status == HTTPStatus.UNAUTHORIZED
         body = await response.content.read(_MOST_ERROR_BYTES)
         try:
@@ -293,7 +291,13 @@ class KubernetesApi:
             await old.close()
 
 
-async def _body(response: aiohttp.ClientResponse, path: str) -> bytes:
+def _timeout(total_s: float) -> "aiohttp.ClientTimeout":
+    from aiohttp import ClientTimeout  # noqa: PLC0415 - as late as `kubernetes_asyncio`
+
+    return ClientTimeout(total=total_s, connect=_CONNECT_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S)
+
+
+async def _body(response: "aiohttp.ClientResponse", path: str) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -303,7 +307,7 @@ async def _body(response: aiohttp.ClientResponse, path: str) -> bytes:
     return bytes(body)
 
 
-async def _lines(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[bytes]:
+async def _lines(response: "aiohttp.ClientResponse", path: str) -> AsyncIterator[bytes]:
     """Whole lines; the rest of a broken-off answer is dropped."""
     rest = bytearray()
     async for chunk in response.content.iter_any():

@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from remixer.drivers.http import AioHttpClient
 from remixer.drivers.http_client import HttpError, HttpResponse
 from remixer.drivers.otlp_records import Attributes, LogRecord, MetricRecord, Signal, SpanRecord
 from remixer.foundation.errors import RemixerError
 from remixer.foundation.status import Code
 from remixer.transport.addresses import TcpAddress, parse_address
-from remixer.transport.client import ClientTls, GrpcClient, RpcFailed
+from remixer.transport.remote_port import RpcFailed
 
 if TYPE_CHECKING:
     from remixer.drivers.otlp_encoding import OtlpEncoder
@@ -195,6 +194,9 @@ class OtlpClient:
 
 class _GrpcCarrier:
     def __init__(self, settings: OtlpSettings) -> None:
+        # Loads gRPC's own stack: 8 MB.
+        from remixer.transport.client import ClientTls, GrpcClient  # noqa: PLC0415 - see above
+
         tls = settings.tls
         self._client = GrpcClient(
             settings.endpoint,
@@ -222,6 +224,9 @@ class _GrpcCarrier:
 
 class _HttpCarrier:
     def __init__(self, settings: OtlpSettings, tls: ssl.SSLContext | None) -> None:
+        # Loads aiohttp: 8 MB.
+        from remixer.drivers.http import AioHttpClient  # noqa: PLC0415 - see above
+
         self._client = AioHttpClient(tls=tls)
         self._base = settings.endpoint.rstrip("/")
         self._timeout_s = settings.timeout_s

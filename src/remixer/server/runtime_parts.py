@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.config.stores.opening import open_store
-from remixer.drivers.http import AioHttpClient
+from remixer.drivers.http_on_demand import HttpClientOnDemand
 from remixer.foundation.clock import Clock
 from remixer.mixer.port import Mixer
 from remixer.observability.metrics import RuntimeMetrics
@@ -36,7 +36,7 @@ class RuntimeParts:
             clock=clock, metrics=metrics, adapter_timeout_s=settings.adapter_timeout_s
         )
         self._home = TaskHome()
-        self._http = AioHttpClient()
+        self._http = HttpClientOnDemand()
         self.scrape = ScrapePage()
         """What handlers of the prometheus adapter publish."""
         self.engine = Engine(guard=self._guard, metrics=metrics)

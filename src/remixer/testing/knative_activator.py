@@ -17,9 +17,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from remixer.drivers.aio_websocket import AioWebSocketConnector
 from remixer.drivers.kubernetes import KubernetesApi, kubeconfig_text
 from remixer.drivers.kubernetes_watch import Follower, Watched
-from remixer.drivers.websocket import AioWebSocketConnector, WebSocket, WebSocketError
+from remixer.drivers.websocket import WebSocket, WebSocketError
 from remixer.foundation.clock import SystemClock
 from remixer.testing.knative_activator_endpoints import ActivatorEndpoints
 from remixer.testing.knative_activator_load import REPORT_S, ActivatorLoad

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from remixer.drivers.aio_websocket import AioWebSocketConnector
 from remixer.drivers.websocket import (
-    AioWebSocketConnector,
     HandshakeRefusedError,
     WebSocket,
     WebSocketEnd,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from remixer.drivers.websocket import AioWebSocketConnector
+from remixer.drivers.aio_websocket import AioWebSocketConnector
 from remixer.testing.knative_autoscaler import Decision, KnativeAutoscaler
 from remixer.testing.knative_decider import UNDECIDED, Decider, Scaling, Sums
 from remixer.wire.knative_stats import (

@@ -29,7 +29,6 @@ from remixer.sdk import (
 )
 from remixer.sdk.call_time import call_time_left_s
 from remixer.templates.instances import BUILTIN_TEMPLATES
-from remixer.transport.remote_channel import ChannelLimits, open_remote_channel
 from remixer.transport.remote_port import RemoteChannel
 from remixer.wire.adapter_answers import decode_allotment, decode_verdict
 from remixer.wire.adapter_calls import config_field, handle_request, quota_field, report_request
@@ -140,6 +139,12 @@ def _call_ids(handler: str, clock: Clock) -> Iterator[str]:
 
 
 async def _build(params: Params, context: HandlerContext, environment: Environment) -> Bypass:
+    # A server without this adapter does without gRPC's own stack, and its 8 MB.
+    from remixer.transport.remote_channel import (  # noqa: PLC0415 - see above
+        ChannelLimits,
+        open_remote_channel,
+    )
+
     channel = await open_remote_channel(
         connection_of(params),
         clock=environment.clock,

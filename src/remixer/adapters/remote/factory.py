@@ -10,7 +10,6 @@ from remixer.adapters.remote.handler import Method, RemoteHandler
 from remixer.adapters.remote.session import Session
 from remixer.sdk.adapter import AdapterInfo, Environment, Handler, HandlerContext
 from remixer.sdk.remote import RemoteParams
-from remixer.transport.remote_channel import ChannelLimits, open_remote_channel
 from remixer.transport.remote_metrics import ChannelMetrics
 from remixer.transport.remote_port import RemoteChannel
 from remixer.transport.remote_spec import ConnectionSpec
@@ -57,6 +56,12 @@ class RemoteAdapters:
 
 async def open_channel(spec: ConnectionSpec, environment: Environment) -> RemoteChannel:
     """Raises `RemoteSetupError`."""
+    # A server without such adapters does without gRPC's own stack, and its 8 MB.
+    from remixer.transport.remote_channel import (  # noqa: PLC0415 - see above
+        ChannelLimits,
+        open_remote_channel,
+    )
+
     return await open_remote_channel(
         spec,
         clock=environment.clock,

@@ -4,12 +4,9 @@ from typing import Final
 
 import typer
 
-from remixer.cli.complaints import show_faults
 from remixer.cli.flags import with_flags
 from remixer.cli.setting_flags import flags_of, settings_arguments
-from remixer.server.mixer_flags import translated
-from remixer.server.setting_table import SettingsError
-from remixer.server.settings import settings_of_process, settings_table
+from remixer.server.settings import settings_table
 
 _FLAGS: Final = flags_of(settings_table())
 
@@ -29,14 +26,9 @@ def _serve(context: typer.Context, given: tuple[str, ...]) -> int:
     1 the server could not start
     2 settings cannot be understood
     """
-    arguments = (*given, *context.args)
-    try:
-        settings = settings_of_process(arguments)
-    except SettingsError as error:
-        return show_faults(error.problems)
-    from remixer.server.main import serve as run_server
+    from remixer.cli.server_process import run_as_server
 
-    return run_server(settings, notes=translated(arguments).notes)
+    return run_as_server((*given, *context.args))
 
 
 serve: Final = with_flags(_FLAGS, _serve, into="given", make=settings_arguments(_FLAGS))
