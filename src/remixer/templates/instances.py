@@ -33,9 +33,9 @@ class ListEntry:
     value: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: every request with a quota makes one
 class Quota:
-    """What to count by."""
+    """What to count by. To be left as it was made."""
 
     name: str
     dimensions: Mapping[str, Value] = field(default_factory=dict)
