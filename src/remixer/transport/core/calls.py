@@ -18,13 +18,13 @@ from remixer.transport.core.settings import DEFAULT_TABLE_BYTES, PeerSettings
 from remixer.transport.core.streams import ClosedStreams, State, Stream
 from remixer.transport.core.windows import ReceiveWindow
 
-_OPENING = answers.OPENING.pack
-_OPENING_START = answers.OPENING_START
-_HEADERS_BLOCK = answers.HEADERS_BLOCK
-_CLOSING = answers.CLOSING.pack
-_CLOSING_START = answers.CLOSING_START
-_OK_TRAILERS = answers.OK_TRAILERS
-_DATA_START = frames.DATA_START.pack
+_OPENING: Final = answers.OPENING.pack
+_START: Final = answers.OPENING_START
+_HEADERS: Final = answers.HEADERS_BLOCK
+_CLOSING: Final = answers.CLOSING.pack
+_CLOSING_START: Final = answers.CLOSING_START
+_OK_TRAILERS: Final = answers.OK_TRAILERS
+_DATA_START: Final = frames.DATA_START.pack
 _NO_FAULTS: Final[Mapping[Cause, int]] = {}
 _NO_METADATA: Final[Mapping[str, str | bytes]] = {}
 # Of fields that an answer always has; RFC 9113, section 10.5.1, counts 32 for each.
@@ -111,21 +111,18 @@ class Calls:
         outbox = self._outbox
         streams = self._streams
         if (
-            streams.get(stream_id).__class__ is CallHead
+            isinstance(streams.get(stream_id), CallHead)
             and trailing_metadata is None
             and size <= self._quick_bytes
             and size <= outbox.window
         ):
             del streams[stream_id]
             outbox.window -= size
-            outbox.chunks += (
-                _OPENING(
-                    *(_OPENING_START, stream_id, _HEADERS_BLOCK),
-                    *(size << 8, 0, stream_id, 0, size - PREFIX_BYTES),
-                ),
-                message,
-                _CLOSING(_CLOSING_START, stream_id, _OK_TRAILERS),
+            opening = _OPENING(
+                _START, stream_id, _HEADERS, size << 8, 0, stream_id, 0, len(message)
             )
+            closing = _CLOSING(_CLOSING_START, stream_id, _OK_TRAILERS)
+            outbox.chunks += (opening, message, closing)
             return
         self.send_message(stream_id, message)
         self.finish(stream_id, Code.OK, trailing_metadata=trailing_metadata)
@@ -213,7 +210,7 @@ class Calls:
             if stream.has_finished:
                 return
             stream.has_finished = True
-            stream.ending = block if stream.has_headers else _HEADERS_BLOCK + block
+            stream.ending = block if stream.has_headers else _HEADERS + block
             if stream.queue is None:
                 self._close(stream)
             elif stream.state is State.OPEN:
@@ -221,7 +218,7 @@ class Calls:
         elif stream is not None:
             # Came whole and gets nothing but a status: never has a `Stream`.
             del self._streams[stream_id]
-            self._write_block(stream_id, _HEADERS_BLOCK + block, end_stream=True)
+            self._write_block(stream_id, _HEADERS + block, end_stream=True)
 
     def _stream(self, stream_id: int) -> Stream | None:
         """The call with room for more than one answer; None if it is gone."""
@@ -243,7 +240,7 @@ class Calls:
     def _open_answer(self, stream: Stream, metadata: bytes, *, may_compress: bool) -> None:
         stream.has_headers = True
         stream.gzip_announced = may_compress
-        block = _HEADERS_BLOCK + (answers.GZIP_ENCODING if may_compress else b"") + metadata
+        block = _HEADERS + (answers.GZIP_ENCODING if may_compress else b"") + metadata
         self._write_block(stream.stream_id, block, end_stream=False)
 
     def _is_below_mark(self, stream: Stream) -> bool:

@@ -22,7 +22,13 @@ from remixer.transport.core.events import (
     UnaryCall,
 )
 from remixer.transport.core.faults import ConnectionFaultError
-from remixer.transport.core.frames import ErrorCode
+from remixer.transport.core.frames import (
+    DATA_START_BYTES,
+    END_HEADERS,
+    HEADER_BYTES,
+    ErrorCode,
+)
+from remixer.transport.core.frames import DEFAULT_FRAME_BYTES as _MAX_FRAME  # we announce no other
 from remixer.transport.core.limits import Cause, ConnectionLimits
 from remixer.transport.core.messages import PREFIX_BYTES
 from remixer.transport.core.peer_calls import missize
@@ -30,14 +36,10 @@ from remixer.transport.core.peer_frames import PeerFrames
 from remixer.transport.core.settings import announced
 from remixer.transport.core.streams import State, Stream
 
-_HEADER_BYTES: Final = frames.HEADER_BYTES
-_START_BYTES: Final = frames.DATA_START.size
-_MAX_FRAME: Final = frames.DEFAULT_FRAME_BYTES  # ours: we announce no other
-_unpack_start = frames.DATA_START.unpack_from
-_unpack_header = frames.FRAME_HEADER.unpack_from
-_new_tuple = tuple.__new__
+_unpack_start: Final = frames.DATA_START.unpack_from
+_unpack_header: Final = frames.FRAME_HEADER.unpack_from
+_new_tuple: Final = tuple.__new__
 _OPEN: Final = State.OPEN
-_END_HEADERS: Final = frames.END_HEADERS
 _MANY_CHUNKS: Final = 4096  # below it, unsent output is not worth counting in bytes
 _GRPC_PINGS: Final = b"too_many_pings"  # gRPC clients answer it by pinging less
 
@@ -54,9 +56,9 @@ class GrpcConnection(PeerFrames):
 
     def __init__(self, limits: ConnectionLimits | None = None) -> None:
         super().__init__(limits or ConnectionLimits())
-        self._rest: bytearray | None = None
-        """The beginning of a frame that is not whole yet."""
-        self._wanted = 0
+        self._rest: bytearray | None = bytearray()
+        """The beginning of a preface or a frame that is not whole yet; None between frames."""
+        self._wanted = 1
         """How many bytes `_rest` needs before looking at it again is of use."""
         self._is_greeted = False
         """The preface has come."""
@@ -89,6 +91,7 @@ class GrpcConnection(PeerFrames):
         """Second step: GOAWAY with the last stream id seen; newer streams are refused."""
         if not self._has_ended and not self._is_draining:
             self._is_draining = True
+            self._capacity = 0
             self._write_goaway(self._last_id, ErrorCode.NO_ERROR)
 
     def end(self, error_code: int, cause: str, reason: str) -> None:
@@ -124,7 +127,13 @@ class GrpcConnection(PeerFrames):
         if not self._has_ended:
             self._now_s = now_s
             try:
-                self._read(data)
+                if self._rest is None:
+                    position = self._take_frames(data, 0)
+                    if position < len(data):
+                        self._keep(data, position)
+                else:
+                    self._resume(data, self._rest)
+                self._settle()
             except ConnectionFaultError as fault:
                 self.end(fault.code, fault.cause, fault.reason)
         events = self._events
@@ -133,29 +142,28 @@ class GrpcConnection(PeerFrames):
         self._events = []
         return events
 
-    def _read(self, data: bytes) -> None:
-        if self._rest is not None:
-            self._rest += data
-            if len(self._rest) < self._wanted:
-                return
-            data = bytes(self._rest)
-            self._rest = None
+    def _resume(self, data: bytes, rest: bytearray) -> None:
+        """Go on with a frame, or a preface, whose beginning came before."""
+        rest += data
+        if len(rest) < self._wanted:
+            return
+        data = bytes(rest)
+        self._rest = None
         position = 0 if self._is_greeted else self._take_preface(data)
         if self._is_greeted:
             position = self._take_frames(data, position)
         if position < len(data):
             self._keep(data, position)
-        self._settle()
 
     def _keep(self, data: bytes, position: int) -> None:
         """What is not whole yet waits for the rest."""
         self._rest = bytearray(data[position:])
         if not self._is_greeted:
             self._wanted = len(data) + 1
-        elif len(self._rest) < _HEADER_BYTES:
-            self._wanted = _HEADER_BYTES
+        elif len(self._rest) < HEADER_BYTES:
+            self._wanted = HEADER_BYTES
         else:
-            self._wanted = _HEADER_BYTES + (_unpack_header(data, position)[0] >> 8)
+            self._wanted = HEADER_BYTES + (_unpack_header(data, position)[0] >> 8)
 
     def _settle(self) -> None:
         """What is done once per batch."""
@@ -190,21 +198,27 @@ class GrpcConnection(PeerFrames):
         size = len(data)
         # Up to here a frame header and a message prefix can be read in one step. Never while a
         # header block is unfinished: then nothing but its continuation is legal.
-        last_start = size - _START_BYTES if self._partial is None else -1
+        last_start = size - DATA_START_BYTES if self._partial is None else -1
         streams = self._streams
         pending = self._pending
         promised = self._promised
-        memo_get = self._reader.memo.get
-        append = self._events.append
+        memo = self._reader.memo
+        events = self._events
         quick_in = self._quick_in
         next_id = self._next_id
-        room = self._room()
+        room = self._capacity - len(streams) - len(pending)
         taken = held = 0
+        # Declared, because `struct` cannot say it: compiled, they are machine integers.
+        word: int
+        flags: int
+        stream_id: int
+        is_compressed: int
+        message_size: int
         while True:
             if position <= last_start:
                 word, flags, stream_id, is_compressed, message_size = _unpack_start(data, position)
                 length = word >> 8
-                end = position + _HEADER_BYTES + length
+                end = position + HEADER_BYTES + length
                 if end > size:
                     if length > _MAX_FRAME:
                         _overrun(length)
@@ -223,7 +237,7 @@ class GrpcConnection(PeerFrames):
                             if head is not None:
                                 streams[stream_id] = head
                                 message = data[position + 14 : end]
-                                append(_new_tuple(UnaryCall, (stream_id, head, message)))
+                                events.append(_new_tuple(UnaryCall, (stream_id, head, message)))
                                 taken += length
                                 position = end
                                 continue
@@ -240,14 +254,16 @@ class GrpcConnection(PeerFrames):
                                 window.window -= length
                                 window.held += length
                                 message = data[position + 14 : end]
-                                append(_new_tuple(MessageReceived, (stream_id, message, length)))
+                                events.append(
+                                    _new_tuple(MessageReceived, (stream_id, message, length))
+                                )
                                 taken += length
                                 held += length
                                 position = end
                                 continue
-                elif kind == 1 and flags == _END_HEADERS and stream_id == next_id and room > 0:
+                elif kind == 1 and flags == END_HEADERS and stream_id == next_id and room > 0:
                     block = data[position + 9 : end]
-                    head = memo_get(block)
+                    head = memo.get(block)
                     next_id += 2
                     if head is None:
                         if length > _MAX_FRAME:
@@ -261,10 +277,10 @@ class GrpcConnection(PeerFrames):
                         room = self._room()
                     position = end
                     continue
-            elif position + _HEADER_BYTES <= size:
+            elif position + HEADER_BYTES <= size:
                 word, flags, stream_id = _unpack_header(data, position)
                 length = word >> 8
-                end = position + _HEADER_BYTES + length
+                end = position + HEADER_BYTES + length
                 if end > size:
                     if length > _MAX_FRAME:
                         _overrun(length)
@@ -278,7 +294,7 @@ class GrpcConnection(PeerFrames):
             self._sync(next_id, taken, held)
             self._on_frame(kind, flags, stream_id & frames.MAX_STREAM_ID, data[position + 9 : end])
             position = end
-            last_start = size - _START_BYTES if self._partial is None else -1
+            last_start = size - DATA_START_BYTES if self._partial is None else -1
             next_id = self._next_id
             room = self._room()
             taken = held = 0

@@ -57,6 +57,7 @@ class ErrorCode(IntEnum):
 FRAME_HEADER: Final = Struct(">IBI")
 # A frame header and gRPC's message prefix behind it, read in one step.
 DATA_START: Final = Struct(">IBIBI")
+DATA_START_BYTES: Final = 14
 UINT32: Final = Struct(">I")
 _SETTING: Final = Struct(">HI")
 _GOAWAY: Final = Struct(">II")

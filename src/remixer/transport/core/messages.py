@@ -12,7 +12,7 @@ from remixer.transport.core.faults import CallRefusedError
 from remixer.transport.core.limits import Cause
 
 PREFIX: Final = Struct(">BI")
-PREFIX_BYTES: Final = PREFIX.size
+PREFIX_BYTES: Final = 5  # of `PREFIX`
 IDENTITY: Final = "identity"
 GZIP: Final = "gzip"
 _GZIP_FORMAT: Final = 31  # zlib: the largest window (15), in gzip's own framing (16)

@@ -44,6 +44,7 @@ class PeerCalls(Calls):
     """Takes the frames of calls."""
 
     __slots__ = (
+        "_capacity",
         "_flood",
         "_has_acked",
         "_heads",
@@ -66,6 +67,8 @@ class PeerCalls(Calls):
         self._has_acked = False
         """The peer knows our settings."""
         self._is_draining = False
+        self._capacity = 0
+        """How many calls may be under way: none before the peer's SETTINGS, nor while draining."""
         self._next_id = 1
         """The lowest stream id that the peer may still open."""
         self._partial: PartialBlock | None = None
@@ -339,14 +342,14 @@ class PeerCalls(Calls):
             self._write_reset(stream_id, ErrorCode.NO_ERROR)
 
     def _room(self) -> int:
-        """How many more calls may begin."""
-        if self._is_draining or not self._is_settled:
-            return 0
-        return self._limits.max_concurrent_streams - len(self._streams) - len(self._pending)
+        """How many more calls may begin; 0 or less if none."""
+        return self._capacity - len(self._streams) - len(self._pending)
 
     def _take_window(self, size: int) -> None:
-        if not self._window.take(size):
-            reason = f"{-self._window.window} bytes beyond the connection's window"
+        window = self._window
+        window.window -= size
+        if window.window < 0:
+            reason = f"{-window.window} bytes beyond the connection's window"
             raise ConnectionFaultError(ErrorCode.FLOW_CONTROL_ERROR, Cause.FLOW_CONTROL, reason)
 
 

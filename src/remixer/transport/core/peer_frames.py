@@ -5,7 +5,7 @@ connection's in `GrpcConnection.receive`.
 """
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Final
 
 from remixer.transport.core import frames
 from remixer.transport.core.events import (
@@ -36,8 +36,8 @@ class PeerFrames(PeerCalls):
             reason = "first frame is not SETTINGS"
             raise ConnectionFaultError(ErrorCode.PROTOCOL_ERROR, Cause.PREFACE, reason)
         try:
-            if kind < len(self._HANDLERS):
-                self._HANDLERS[kind](self, flags, stream_id, payload)
+            if kind < len(_HANDLERS):
+                _HANDLERS[kind](self, flags, stream_id, payload)
             else:
                 self._flood.count(self._limits.unknown_frames, now_s=self._now_s)
         except StreamFaultError as fault:
@@ -91,6 +91,8 @@ class PeerFrames(PeerCalls):
                 reason = "SETTINGS_INITIAL_WINDOW_SIZE lets a stream's window overflow"
                 raise ConnectionFaultError(ErrorCode.FLOW_CONTROL_ERROR, Cause.SETTINGS, reason)
         self._is_settled = True
+        if not self._is_draining:
+            self._capacity = self._limits.max_concurrent_streams
         # Before what the new windows let out: the peer holds us to the old ones until it reads this.
         self._outbox.chunks.append(frames.SETTINGS_ACK)
         self._apply(peer)
@@ -155,16 +157,18 @@ class PeerFrames(PeerCalls):
     def _write_goaway(self, last_id: int, error_code: int, debug: bytes = b"") -> None:
         self._outbox.chunks.append(frames.goaway_frame(last_id, error_code, debug))
 
-    # By frame type; all others are extensions.
-    _HANDLERS: ClassVar[tuple[Callable[["PeerFrames", int, int, bytes], None], ...]] = (
-        PeerCalls._on_data,  # noqa: SLF001 - its own base
-        PeerCalls._on_headers,  # noqa: SLF001 - its own base
-        _on_priority,
-        _on_reset,
-        _on_settings,
-        _on_push_promise,
-        _on_ping,
-        _on_goaway,
-        _on_window_update,
-        PeerCalls._on_continuation,  # noqa: SLF001 - its own base
-    )
+
+_Handler = Callable[[PeerFrames, int, int, bytes], None]
+# By frame type; all others are extensions. Methods of one class, called on one another's behalf.
+_HANDLERS: Final[tuple[_Handler, ...]] = (
+    PeerFrames._on_data,  # noqa: SLF001
+    PeerFrames._on_headers,  # noqa: SLF001
+    PeerFrames._on_priority,  # noqa: SLF001
+    PeerFrames._on_reset,  # noqa: SLF001
+    PeerFrames._on_settings,  # noqa: SLF001
+    PeerFrames._on_push_promise,  # noqa: SLF001
+    PeerFrames._on_ping,  # noqa: SLF001
+    PeerFrames._on_goaway,  # noqa: SLF001
+    PeerFrames._on_window_update,  # noqa: SLF001
+    PeerFrames._on_continuation,  # noqa: SLF001
+)
