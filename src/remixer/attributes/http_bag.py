@@ -175,12 +175,13 @@ class HttpBag(TableBag[HttpFacts]):
     def _candidates(self) -> Iterable[str]:
         return (*self._static, *self._table, *self._forwarded)
 
-    def _read(self, name: str) -> Value | None:
-        if name in _STATIC_FIRST and name in self._static:
-            return self._static[name]
-        read = self._table.get(name)
+    def __missing__(self, name: str) -> Value | None:
+        read = None if name in _STATIC_FIRST and name in self._static else self._table.get(name)
         value = None if read is None else read(self._message)
-        return self._static.get(name) if value is None else value
+        if value is None:
+            value = self._static.get(name)
+        self[name] = value
+        return value
 
 
 def inbound_attributes(attributes: Mapping[str, Value | Mapping[str, str]]) -> PlainBag:

@@ -181,7 +181,10 @@ class HttpReportBag(TableBag[HttpEnding]):
     def _candidates(self) -> Iterable[str]:
         return (*self._checked.names(), *self._table)
 
-    def _read(self, name: str) -> Value | None:
+    def __missing__(self, name: str) -> Value | None:
         read = self._table.get(name)
         value = None if read is None else read(self._message)
-        return self._checked[name] if value is None else value
+        if value is None:
+            value = self._checked[name]
+        self[name] = value
+        return value

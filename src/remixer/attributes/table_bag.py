@@ -21,19 +21,19 @@ def present_in(bag: Bag) -> PlainBag:
 class TableBag(dict[str, Value | None], Generic[M]):
     """A `Bag`. Its own entries are the memo of what was read, None where absent.
 
-    What stands above the table is told by `_read`, what else may be present by `_candidates`, and
-    both at once by `present`.
+    What stands above the table is told by `__missing__`, what else may be present by `_candidates`,
+    and both at once by `present`.
     """
 
     __slots__ = ("_message", "_table")
 
     def __init__(self, message: M, table: AttributeTable[M]) -> None:
-        super().__init__()
         self._message = message
         self._table = table
 
     def __missing__(self, name: str) -> Value | None:
-        value = self[name] = self._read(name)
+        read = self._table.get(name)
+        value = self[name] = None if read is None else read(self._message)
         return value
 
     def names(self) -> Iterator[str]:
@@ -55,7 +55,3 @@ class TableBag(dict[str, Value | None], Generic[M]):
 
     def _candidates(self) -> Iterable[str]:
         return self._table
-
-    def _read(self, name: str) -> Value | None:
-        read = self._table.get(name)
-        return None if read is None else read(self._message)

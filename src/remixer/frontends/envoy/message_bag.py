@@ -10,7 +10,7 @@ Order of look-up, first present wins:
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from google.protobuf.struct_pb2 import Struct
 
@@ -21,7 +21,17 @@ from remixer.attributes.vocabulary import Vocabulary
 from remixer.frontends.envoy.static_attributes import static_value
 from remixer.frontends.envoy.structs import string_map
 
-M = TypeVar("M")
+
+class Message(Protocol):
+    """What attributes are read from."""
+
+    @property
+    def metadata(self) -> Mapping[str, Struct]:
+        """Dynamic metadata, by namespace."""
+        ...
+
+
+M = TypeVar("M", bound=Message)
 VocabularySource: TypeAlias = Callable[[], Vocabulary]
 """Gives the vocabulary now in force; asked once per message, since configuration changes."""
 
@@ -29,7 +39,7 @@ VocabularySource: TypeAlias = Callable[[], Vocabulary]
 class MessageBag(TableBag[M]):
     """A `Bag`. Its own entries are the memo of what was read, None where absent."""
 
-    __slots__ = ("_metadata", "_static", "_vocabulary")
+    __slots__ = ("_static", "_vocabulary")
 
     def __init__(
         self,
@@ -37,33 +47,36 @@ class MessageBag(TableBag[M]):
         *,
         table: AttributeTable[M],
         static: Mapping[str, str],
-        metadata: Mapping[str, Struct],
         vocabulary: Vocabulary,
     ) -> None:
-        super().__init__(message, table)
+        self._message = message
+        self._table = table
         self._static = static
-        self._metadata = metadata
         self._vocabulary = vocabulary
 
     def _candidates(self) -> Iterable[str]:
-        return (*self._static, *self._table, *self._metadata)
+        return (*self._static, *self._table, *self._message.metadata)
 
     def present(self) -> PlainBag:
         found = super().present()
-        for name in (*self._static, *(each for each in self._metadata if each not in self._table)):
-            value = self._read(name)
+        written = (each for each in self._message.metadata if each not in self._table)
+        for name in (*self._static, *written):
+            value = self[name]
             if value is None:
                 found.pop(name, None)
             else:
                 found[name] = value
         return found
 
-    def _read(self, name: str) -> Value | None:
-        if name in self._static:
-            return static_value(name, self._static[name], self._vocabulary)
-        read = self._table.get(name)
-        if read is not None:
-            return read(self._message)
-        if name in self._metadata:
-            return string_map(self._metadata[name])
-        return None
+    def __missing__(self, name: str) -> Value | None:
+        value: Value | None
+        static = self._static
+        if name in static:
+            value = static_value(name, static[name], self._vocabulary)
+        elif (read := self._table.get(name)) is not None:
+            value = read(self._message)
+        else:
+            metadata = self._message.metadata
+            value = string_map(metadata[name]) if name in metadata else None
+        self[name] = value
+        return value

@@ -21,7 +21,10 @@ _BOOLS: Final = {"true": True, "false": False}
 
 def static_value(name: str, text: str, vocabulary: Vocabulary) -> Value | None:
     """`text` as the declared type of `name`; None if it does not fit."""
-    read = _READERS.get(vocabulary.type_of(name) or ValueType.STRING)
+    declared = vocabulary.types.get(name)
+    if declared is None or declared is ValueType.STRING:
+        return text  # without asking for the reader: an enum's hash is a Python function
+    read = _READERS.get(declared)
     return text if read is None else read(text)
 
 

@@ -8,6 +8,7 @@ field of their own in the entry are in `request.headers` all the same.
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.http_request import api_key, is_grpc
 from remixer.attributes.table_bag import AttributeTable
 from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp, Value
@@ -73,7 +74,11 @@ _COMMON: Final[dict[str, Callable[[LogEntry], Value | None]]] = {
 
 
 class LoggedRequestHeaders:
-    """The headers that an entry lists, and those it has as fields, as one map."""
+    """The headers that an entry lists, and those it has as fields, as one map.
+
+    Without `x-istio-attributes`, which is of the mesh and not of the request: what counts of it
+    stands in the check's metadata.
+    """
 
     __slots__ = ("_request",)
 
@@ -81,16 +86,18 @@ class LoggedRequestHeaders:
         self._request = request
 
     def __getitem__(self, key: str) -> str | None:
-        logged = self._request.request_headers.get(key)
-        if logged is not None:
-            return logged
+        logged = self._request.request_headers
+        if key in logged:
+            return None if key == FORWARDED_HEADER else logged[key]
         read = _HEADERS_WITH_FIELDS.get(key)
         return None if read is None else read(self._request) or None
 
     def whole(self) -> Mapping[str, str]:
         fields = {name: read(self._request) for name, read in _HEADERS_WITH_FIELDS.items()}
         present = {name: value for name, value in fields.items() if value}
-        return present | dict(self._request.request_headers)
+        present.update(self._request.request_headers)
+        present.pop(FORWARDED_HEADER, None)
+        return present
 
 
 _HEADERS_WITH_FIELDS: Final[dict[str, Callable[[HTTPRequestProperties], str]]] = {

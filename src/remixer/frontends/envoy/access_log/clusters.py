@@ -1,6 +1,7 @@
 """What a cluster's name tells of the service behind it."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 _ISTIO_PARTS: Final = 4  # direction|port|subset|host
@@ -15,6 +16,7 @@ class ServiceName:
     host: str | None = None
 
 
+@lru_cache(maxsize=1_024)  # pure; the same few clusters come with every request
 def service_of(cluster: str) -> ServiceName:
     """Istio's `outbound|80||web.shop.svc.cluster.local` in parts; any other name is the name."""
     parts = cluster.split("|")

@@ -1,12 +1,12 @@
 """The parts of one access log entry that attributes are read from."""
 
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Final
 
 from google.protobuf.struct_pb2 import Struct
 
-from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.http_request import namespace_of, principal, query_params
+from remixer.attributes.read_once import ReadOnce
 from remixer.attributes.values import PlainStringMap, StringMap, Timestamp
 from remixer.frontends.envoy.access_log.clusters import ServiceName, service_of
 from remixer.frontends.envoy.access_log.traffic import Traffic
@@ -50,7 +50,11 @@ class LogEntry:
         self.common = common
         self.reporter = reporter
 
-    @cached_property
+    @property
+    def metadata(self) -> Mapping[str, Struct]:
+        return self.common.metadata.filter_metadata
+
+    @ReadOnce
     def is_outbound(self) -> bool:
         """Whether the reporter stands at the source. Said by a custom tag; else it does not."""
         return self.common.custom_tags.get(REPORTER_KIND) == _OUTBOUND
@@ -62,35 +66,39 @@ class LogEntry:
             return self.common.upstream_remote_address
         return self.common.downstream_local_address
 
-    @cached_property
+    @ReadOnce
     def source_principal(self) -> str | None:
+        if not self.common.HasField("tls_properties"):
+            return None
         return _principal(self.common.tls_properties.peer_certificate_properties)
 
-    @cached_property
+    @ReadOnce
     def destination_principal(self) -> str | None:
+        if not self.common.HasField("tls_properties"):
+            return None
         return _principal(self.common.tls_properties.local_certificate_properties)
 
-    @cached_property
+    @ReadOnce
     def source_namespace(self) -> str | None:
         own = self.reporter.namespace if self.is_outbound else None
         return own or namespace_of(self.source_principal)
 
-    @cached_property
+    @ReadOnce
     def destination_namespace(self) -> str | None:
         own = None if self.is_outbound else self.reporter.namespace
         return own or namespace_of(self.destination_principal)
 
-    @cached_property
+    @ReadOnce
     def service(self) -> ServiceName:
         return service_of(self.common.upstream_cluster)
 
-    @cached_property
+    @ReadOnce
     def jwt(self) -> JwtClaims:
-        return JwtClaims(self.common.metadata.filter_metadata)
+        return JwtClaims(self.metadata)
 
-    @cached_property
+    @ReadOnce
     def check(self) -> CheckRecord:
-        return CheckRecord(self.common.metadata.filter_metadata)
+        return CheckRecord(self.metadata)
 
     def time_after_ns(self, since_start_ns: int) -> Timestamp | None:
         """So many nanoseconds after the start; None if the start is unknown."""
@@ -112,9 +120,8 @@ class HttpEntry(LogEntry):
         request: HTTPRequestProperties,
         response: HTTPResponseProperties,
     ) -> None:
-        super().__init__(common, reporter)
-        # Of the mesh, not of the request: `forwarded` in the check's metadata has what counts.
-        request.request_headers.pop(FORWARDED_HEADER, None)
+        self.common = common
+        self.reporter = reporter
         self.request = request
         self.response = response
 
@@ -123,7 +130,7 @@ class HttpEntry(LogEntry):
         """As the client sent it, if the router changed it."""
         return self.request.original_path or self.request.path
 
-    @cached_property
+    @ReadOnce
     def query(self) -> PlainStringMap:
         return query_params(self.path)
 

@@ -41,5 +41,8 @@ SHORT_CODES: Final = {
 
 def proxy_error_code(flags: ResponseFlags) -> str:
     """`UF,URX`: the codes of all raised flags in field order; `-` if there is none."""
-    raised = (SHORT_CODES.get(field.name) for field, _ in flags.ListFields())
-    return ",".join(code for code in raised if code is not None) or NO_FLAG
+    raised = flags.ListFields()
+    if not raised:
+        return NO_FLAG
+    codes = (SHORT_CODES.get(field.name) for field, _ in raised)
+    return ",".join(code for code in codes if code is not None) or NO_FLAG

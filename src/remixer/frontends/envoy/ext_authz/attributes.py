@@ -5,8 +5,10 @@ attribute that the message does not carry is absent. Envoy's network filter (TCP
 request, so every `request.*` is absent then.
 """
 
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Final
+
+from google.protobuf.struct_pb2 import Struct
 
 from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.http_request import (
@@ -16,6 +18,7 @@ from remixer.attributes.http_request import (
     principal,
     query_params,
 )
+from remixer.attributes.read_once import ReadOnce
 from remixer.attributes.table_bag import AttributeTable
 from remixer.attributes.values import EMPTY_STRING_MAP, PlainStringMap, StringMap, Timestamp
 from remixer.frontends.envoy.fields import int64, ip_of, port_of, timestamp
@@ -28,36 +31,41 @@ class CheckMessage:
     """The parts of one CheckRequest that attributes are read from."""
 
     def __init__(self, context: AttributeContext) -> None:
+        request = context.request
+        http = request.http if request.HasField("http") else None
         self.context = context
-        self.http = context.request.http if context.request.HasField("http") else None
-        self.headers, self.forwarded = _headers_and_forwarded(self.http)
-        """All but `x-istio-attributes`, which stands apart; None if it was not sent."""
+        self.http = http
+        self.headers: StringMap = EMPTY_STRING_MAP
+        """All request headers, lower case, pseudo-headers included, without the one apart."""
+        self.forwarded: str | None = None
+        """`x-istio-attributes`, which stands apart; None if it was not sent."""
+        if http is None:
+            return
+        if http.HasField("header_map"):
+            raw = raw_header_map(http.header_map.headers)
+            self.forwarded = raw.pop(FORWARDED_HEADER, None)
+            self.headers = raw
+            return
+        headers = http.headers
+        if FORWARDED_HEADER in headers:
+            self.forwarded = headers.pop(FORWARDED_HEADER)
+        self.headers = MessageStringMap(headers)
 
-    @cached_property
+    @property
+    def metadata(self) -> Mapping[str, Struct]:
+        return self.context.metadata_context.filter_metadata
+
+    @ReadOnce
     def query(self) -> PlainStringMap:
         return query_params("" if self.http is None else self.http.path)
 
-    @cached_property
+    @ReadOnce
     def jwt(self) -> JwtClaims:
-        return JwtClaims(self.context.metadata_context.filter_metadata)
+        return JwtClaims(self.metadata)
 
-    @cached_property
+    @ReadOnce
     def source_principal(self) -> str | None:
         return principal(self.context.source.principal)
-
-
-def _headers_and_forwarded(
-    http: AttributeContext.HttpRequest | None,
-) -> tuple[StringMap, str | None]:
-    """All request headers, lower case, pseudo-headers included, without the one apart."""
-    if http is None:
-        return EMPTY_STRING_MAP, None
-    if http.HasField("header_map"):
-        headers = raw_header_map(http.header_map.headers)
-        return headers, headers.pop(FORWARDED_HEADER, None)
-    if FORWARDED_HEADER in http.headers:
-        return MessageStringMap(http.headers), http.headers.pop(FORWARDED_HEADER)
-    return MessageStringMap(http.headers), None
 
 
 def _destination_labels(message: CheckMessage) -> StringMap | None:

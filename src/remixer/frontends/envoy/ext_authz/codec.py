@@ -49,6 +49,10 @@ from remixer.wire.text import encodable
 ROUTE_METADATA_NAMESPACE: Final = "remixer"
 """Fields of a route's metadata under this name are static attributes."""
 
+# Of answers that outcomes carry: without the header `x-istio-attributes`, and with one of which
+# nothing counts.
+_PLAIN: Final = "ext_authz"
+_PLAIN_FORWARDED: Final = "ext_authz, forwarded"
 _NO_DIRECTIVE: Final = RouteDirective()
 _NOT_FORWARDED: Final = HeaderOperation(FORWARDED_HEADER, kind=HeaderOperationKind.REMOVE)
 _LASTING: Final = frozenset({Provenance.COMPUTED, Provenance.MEMORY, Provenance.SHARED})
@@ -66,9 +70,9 @@ _PLAIN_TEXT: Final = HeaderValueOption(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # not frozen: every request makes one, and freezing doubles that
 class DecodedCheck:
-    """One CheckRequest, as the servicer needs it."""
+    """One CheckRequest, as the servicer needs it. To be left as it was made."""
 
     bag: Bag
     headers: StringMap | None
@@ -97,29 +101,22 @@ def decode_check(
         text = f"not an envoy.service.auth.v3.CheckRequest: {error}"
         raise InvalidRequestError(text) from error
     parts = CheckMessage(context)
-    forwarded = _forwarded_attributes(parts, read_forwarded)
     static = _static_attributes(context)
-    bag = MessageBag(
-        parts,
-        table=CHECK_ATTRIBUTES,
-        static={**static, **forwarded} if forwarded else static,
-        metadata=context.metadata_context.filter_metadata,
-        vocabulary=vocabulary,
-    )
+    forwarded = None
+    if parts.forwarded is not None:
+        forwarded = _forwarded_attributes(parts, read_forwarded(parts.forwarded))
+        static = {**static, **forwarded} if forwarded else static
+    bag = MessageBag(parts, table=CHECK_ATTRIBUTES, static=static, vocabulary=vocabulary)
     headers = None if parts.http is None else parts.headers
     return DecodedCheck(bag, headers, _deduplication_id(parts), forwarded)
 
 
-def _forwarded_attributes(
-    parts: CheckMessage, read: Callable[[str], Mapping[str, str]]
-) -> Mapping[str, str] | None:
+def _forwarded_attributes(parts: CheckMessage, accepted: Mapping[str, str]) -> Mapping[str, str]:
     """They win over static and derived attributes, as in Mixer's client.
 
     But not over the namespace that a client certificate proves: that client believed the header.
     """
-    if parts.forwarded is None:
-        return None
-    found = dict(read(parts.forwarded))
+    found = dict(accepted)
     if namespace_of(parts.source_principal) is not None:
         found.pop("source.namespace", None)
     return found
@@ -127,6 +124,8 @@ def _forwarded_attributes(
 
 def _static_attributes(context: AttributeContext) -> Mapping[str, str]:
     """Of the virtual host and route; `context_extensions` win over the route's metadata."""
+    if not context.HasField("route_metadata_context"):
+        return context.context_extensions
     route = context.route_metadata_context.filter_metadata
     if ROUTE_METADATA_NAMESPACE not in route:
         return context.context_extensions
@@ -185,7 +184,8 @@ class OutcomeEncoder:
 
     An outcome without header operations is told the same way to every request, but for how long
     its grants last; a rule set has few of them, so most answers cost one look-up instead of
-    building a message.
+    building a message. An outcome that is given again, as one from memory is, carries its answer;
+    one that was computed is known by its fields.
     """
 
     __slots__ = ("_plain",)
@@ -201,8 +201,24 @@ class OutcomeEncoder:
     ) -> bytes:
         """As `encode_outcome`."""
         quotas = outcome.quotas
-        is_plain = outcome.directive is None and not forwarded and _have_no_say(outcome)
-        if is_plain and len(outcome.status.message) <= _LONGEST_KEPT_TEXT:
+        if quotas or forwarded:
+            return self._encoded(outcome, headers, forwarded)
+        key = _PLAIN if forwarded is None else _PLAIN_FORWARDED
+        prepared = outcome.prepared.get(key)
+        if prepared is None:
+            prepared = self._encoded(outcome, headers, forwarded)
+            if _is_plain(outcome):
+                outcome.prepared[key] = prepared
+        return prepared
+
+    def _encoded(
+        self,
+        outcome: CheckOutcome,
+        headers: StringMap | None,
+        forwarded: Mapping[str, str] | None,
+    ) -> bytes:
+        quotas = outcome.quotas
+        if _is_plain(outcome) and not forwarded and _have_no_say(quotas):
             plain = self._plain(
                 outcome.status,
                 outcome.valid_duration,
@@ -222,9 +238,14 @@ def _is_for_any_like_it(outcome: CheckOutcome) -> bool:
     return is_whole and outcome.provenance in _LASTING
 
 
-def _have_no_say(outcome: CheckOutcome) -> bool:
+def _is_plain(outcome: CheckOutcome) -> bool:
+    """Whether the verdict is told the same way to every request, and short enough to be kept."""
+    return outcome.directive is None and len(outcome.status.message) <= _LONGEST_KEPT_TEXT
+
+
+def _have_no_say(quotas: Mapping[str, QuotaOutcome]) -> bool:
     """Whether the quotas change nothing but what is told of them."""
-    return all(each.granted and each.decision is None for each in outcome.quotas.values())
+    return all(each.granted and each.decision is None for each in quotas.values())
 
 
 def _told_quotas(quotas: Mapping[str, QuotaOutcome]) -> bytes:
