@@ -94,7 +94,7 @@ def _assert_attributes(bag: Bag, case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", _CHECK_CASES, ids=_note)
 def test_check_request_says(case: dict[str, Any]) -> None:
     request = ParseDict({"attributes": case["message"]}, CheckRequest())
-    bag = decode_check(request.SerializeToString(), VOCABULARY, _read_forwarded(case)).bag
+    bag = decode_check(request.SerializeToString(), VOCABULARY, _read_forwarded(case))
     _assert_attributes(bag, case)
 
 

@@ -104,7 +104,7 @@ def _vocabulary(seed: int) -> Vocabulary:
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_a_check_or_an_invalid_request(message: bytes) -> None:
     with suppress(InvalidRequestError):
-        _read_everything(decode_check(message, Vocabulary()).bag)
+        _read_everything(decode_check(message, Vocabulary()))
 
 
 @given(st.binary(max_size=200))
@@ -117,7 +117,7 @@ def test_arbitrary_bytes_are_a_log_or_an_invalid_request(message: bytes) -> None
 @given(check_requests(), st.integers(0, 20))
 @settings(max_examples=200, deadline=None)
 def test_any_well_formed_check_can_be_read_whole(message: bytes, seed: int) -> None:
-    _read_everything(decode_check(message, _vocabulary(seed)).bag)
+    _read_everything(decode_check(message, _vocabulary(seed)))
 
 
 @given(log_messages(), st.integers(0, 20))

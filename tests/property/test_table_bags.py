@@ -103,7 +103,7 @@ def test_of_a_message_of_envoy(
         attributes.metadata_context.filter_metadata[name].fields["a"].string_value = "b"
 
     def bag() -> TableBag[object]:
-        found = decode_check(message.SerializeToString(), Vocabulary()).bag
+        found = decode_check(message.SerializeToString(), Vocabulary())
         assert isinstance(found, TableBag)
         return found
 

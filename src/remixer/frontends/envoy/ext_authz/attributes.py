@@ -5,7 +5,7 @@ attribute that the message does not carry is absent. Envoy's network filter (TCP
 request, so every `request.*` is absent then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Final
 
 from google.protobuf.struct_pb2 import Struct
@@ -35,21 +35,19 @@ class CheckMessage:
         http = request.http if request.HasField("http") else None
         self.context = context
         self.http = http
-        self.headers: StringMap = EMPTY_STRING_MAP
+        self.headers: Mapping[str, str] = EMPTY_STRING_MAP
         """All request headers, lower case, pseudo-headers included, without the one apart."""
         self.forwarded: str | None = None
         """`x-istio-attributes`, which stands apart; None if it was not sent."""
         if http is None:
             return
         if http.HasField("header_map"):
-            raw = raw_header_map(http.header_map.headers)
-            self.forwarded = raw.pop(FORWARDED_HEADER, None)
-            self.headers = raw
-            return
-        headers = http.headers
+            headers: MutableMapping[str, str] = raw_header_map(http.header_map.headers)
+        else:
+            headers = http.headers
         if FORWARDED_HEADER in headers:
             self.forwarded = headers.pop(FORWARDED_HEADER)
-        self.headers = MessageStringMap(headers)
+        self.headers = headers
 
     @property
     def metadata(self) -> Mapping[str, Struct]:
@@ -81,11 +79,11 @@ def _request_time(message: CheckMessage) -> Timestamp | None:
 def _protocol(message: CheckMessage) -> str:
     if message.http is None:
         return "tcp"
-    return "grpc" if is_grpc(message.headers["content-type"]) else "http"
+    return "grpc" if is_grpc(message.headers.get("content-type")) else "http"
 
 
 def _headers(message: CheckMessage) -> StringMap | None:
-    return None if message.http is None else message.headers
+    return None if message.http is None else MessageStringMap(message.headers)
 
 
 def _path(message: CheckMessage) -> str | None:
@@ -122,7 +120,7 @@ CHECK_ATTRIBUTES: Final[AttributeTable[CheckMessage]] = {
     "context.protocol": _protocol,
     "context.time": _request_time,
     "request.time": lambda m: None if m.http is None else _request_time(m),
-    "request.id": lambda m: m.headers["x-request-id"],
+    "request.id": lambda m: m.headers.get("x-request-id"),
     "request.method": lambda m: None if m.http is None else m.http.method,
     "request.path": _path,
     "request.url_path": _url_path,
@@ -130,10 +128,10 @@ CHECK_ATTRIBUTES: Final[AttributeTable[CheckMessage]] = {
     "request.host": lambda m: None if m.http is None else m.http.host,
     "request.scheme": lambda m: None if m.http is None else m.http.scheme or "http",
     "request.headers": _headers,
-    "request.useragent": lambda m: m.headers["user-agent"],
-    "request.referer": lambda m: m.headers["referer"],
+    "request.useragent": lambda m: m.headers.get("user-agent"),
+    "request.referer": lambda m: m.headers.get("referer"),
     "request.size": _request_size,
-    "request.api_key": lambda m: api_key(m.query, m.headers),
+    "request.api_key": lambda m: api_key(m.query, MessageStringMap(m.headers)),
     "request.auth.principal": lambda m: m.jwt.principal(),
     "request.auth.audiences": lambda m: m.jwt.audiences(),
     "request.auth.presenter": lambda m: m.jwt.presenter(),

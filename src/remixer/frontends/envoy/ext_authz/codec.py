@@ -5,17 +5,17 @@ Envoy's rules for the answer: code 0 passes the request; any other code denies i
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
 from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 
-from remixer.attributes.bag import Bag, Reference
+from remixer.attributes.bag import Reference
 from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.http_request import namespace_of
-from remixer.attributes.values import Duration, StringMap
+from remixer.attributes.values import Duration
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.errors import InvalidRequestError
 from remixer.foundation.status import Code, Status, code_name
@@ -70,16 +70,32 @@ _PLAIN_TEXT: Final = HeaderValueOption(
 )
 
 
-@dataclass(slots=True, eq=False)  # not frozen: every request makes one, and freezing doubles that
-class DecodedCheck:
-    """One CheckRequest, as the servicer needs it. To be left as it was made."""
+class CheckBag(MessageBag[CheckMessage]):
+    """The bag of one CheckRequest, and what else is asked of it."""
 
-    bag: Bag
-    headers: StringMap | None
-    """Request headers; None for a TCP connection."""
-    deduplication_id: str
-    forwarded: Mapping[str, str] | None = None
+    __slots__ = ("forwarded",)
+
+    forwarded: Mapping[str, str] | None
     """What counts of `x-istio-attributes`; None if the request has no such header."""
+
+    @property
+    def headers(self) -> Mapping[str, str] | None:
+        """Those of the request; None for a TCP connection."""
+        message = self._message
+        return None if message.http is None else message.headers
+
+    @property
+    def deduplication_id(self) -> str:
+        """Equal over Envoy's retries of one call, and only over these.
+
+        `x-request-id` may come from the client, who must not get a second grant by repeating it;
+        Envoy's own stream number keeps the calls apart. It may be long, too: its start will do.
+        """
+        message = self._message
+        if message.http is None or not (stream := message.http.id):
+            return ""
+        request_id = message.headers.get("x-request-id", "")
+        return f"{request_id[:_REQUEST_ID_CHARACTERS]}/{stream}"
 
 
 def _nothing(_header: str) -> Mapping[str, str]:
@@ -90,7 +106,7 @@ def decode_check(
     message: bytes,
     vocabulary: Vocabulary,
     read_forwarded: Callable[[str], Mapping[str, str]] = _nothing,
-) -> DecodedCheck:
+) -> CheckBag:
     """Raises `InvalidRequestError` if `message` is no CheckRequest.
 
     `read_forwarded` gives the attributes that count of a header `x-istio-attributes`.
@@ -106,9 +122,9 @@ def decode_check(
     if parts.forwarded is not None:
         forwarded = _forwarded_attributes(parts, read_forwarded(parts.forwarded))
         static = {**static, **forwarded} if forwarded else static
-    bag = MessageBag(parts, table=CHECK_ATTRIBUTES, static=static, vocabulary=vocabulary)
-    headers = None if parts.http is None else parts.headers
-    return DecodedCheck(bag, headers, _deduplication_id(parts), forwarded)
+    bag = CheckBag(parts, table=CHECK_ATTRIBUTES, static=static, vocabulary=vocabulary)
+    bag.forwarded = forwarded
+    return bag
 
 
 def _forwarded_attributes(parts: CheckMessage, accepted: Mapping[str, str]) -> Mapping[str, str]:
@@ -132,21 +148,9 @@ def _static_attributes(context: AttributeContext) -> Mapping[str, str]:
     return scalar_texts(route[ROUTE_METADATA_NAMESPACE]) | dict(context.context_extensions)
 
 
-def _deduplication_id(parts: CheckMessage) -> str:
-    """Equal over Envoy's retries of one call, and only over these.
-
-    `x-request-id` may come from the client, who must not get a second grant by repeating it;
-    Envoy's own stream number keeps the calls apart. It may be long, too: its start will do.
-    """
-    if parts.http is None or not parts.http.id:
-        return ""
-    request_id = parts.headers["x-request-id"] or ""
-    return f"{request_id[:_REQUEST_ID_CHARACTERS]}/{parts.http.id}"
-
-
 def encode_outcome(
     outcome: CheckOutcome,
-    headers: StringMap | None,
+    headers: Mapping[str, str] | None,
     forwarded: Mapping[str, str] | None = None,
 ) -> bytes:
     """A CheckResponse. `headers`, `forwarded`: those of the request, as decoded.
@@ -196,7 +200,7 @@ class OutcomeEncoder:
     def encode(
         self,
         outcome: CheckOutcome,
-        headers: StringMap | None,
+        headers: Mapping[str, str] | None,
         forwarded: Mapping[str, str] | None = None,
     ) -> bytes:
         """As `encode_outcome`."""
@@ -214,7 +218,7 @@ class OutcomeEncoder:
     def _encoded(
         self,
         outcome: CheckOutcome,
-        headers: StringMap | None,
+        headers: Mapping[str, str] | None,
         forwarded: Mapping[str, str] | None,
     ) -> bytes:
         quotas = outcome.quotas
@@ -286,7 +290,7 @@ def _without_received(directive: RouteDirective) -> RouteDirective:
 
 
 def _write_ok(
-    response: CheckResponse, directive: RouteDirective, headers: StringMap | None
+    response: CheckResponse, directive: RouteDirective, headers: Mapping[str, str] | None
 ) -> tuple[str, ...]:
     """Gives the response headers that should go and cannot."""
     ok = response.ok_response

@@ -14,11 +14,10 @@ A request header that the filter's `allowed_headers` keeps from us looks absent:
 to it takes its place.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from remixer.attributes.values import StringMap
 from remixer.foundation.http_fields import field_value, is_field_name
 from remixer.mixer.outcome import HeaderOperation, HeaderOperationKind
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import HeaderValueOption
@@ -61,7 +60,7 @@ class HeaderMutations:
 
 
 def request_mutations(
-    operations: Iterable[HeaderOperation], headers: StringMap | None
+    operations: Iterable[HeaderOperation], headers: Mapping[str, str] | None
 ) -> HeaderMutations:
     """For the upstream request. `headers`: those of the request, None if it has none."""
     effects = _net_effects(operations)
@@ -70,7 +69,7 @@ def request_mutations(
         appended = effect.appended
         if effect.value is not None:
             options.append(_set(name, effect.value))
-        elif appended and (headers is None or headers[name] is None):
+        elif appended and (headers is None or name not in headers):
             first, *appended = appended
             options.append(_set(name, first))
         options.extend(_joined(name, value) for value in appended)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from typing import Final
 
 from remixer.foundation.errors import PolicyError
-from remixer.frontends.envoy.ext_authz.codec import DecodedCheck, OutcomeEncoder, decode_check
+from remixer.frontends.envoy.ext_authz.codec import CheckBag, OutcomeEncoder, decode_check
 from remixer.frontends.envoy.message_bag import VocabularySource
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest, MatchingQuotas
@@ -34,12 +34,7 @@ def ext_authz_methods(
             decoded = decode_check(
                 message, vocabulary(), lambda header: reader.read(header, context.peer)
             )
-            request = CheckRequest(
-                bag=decoded.bag,
-                quotas=_QUOTAS,
-                deduplication_id=decoded.deduplication_id,
-                deadline=context.deadline,
-            )
+            request = CheckRequest(decoded, _QUOTAS, decoded.deduplication_id, context.deadline)
             outcome = mixer.check_now(request)
             if outcome is not None:
                 return encoder.encode(outcome, decoded.headers, decoded.forwarded)
@@ -51,7 +46,7 @@ def ext_authz_methods(
 
 
 async def _check_later(
-    mixer: Mixer, request: CheckRequest, decoded: DecodedCheck, encoder: OutcomeEncoder
+    mixer: Mixer, request: CheckRequest, decoded: CheckBag, encoder: OutcomeEncoder
 ) -> bytes:
     try:
         return encoder.encode(await mixer.check(request), decoded.headers, decoded.forwarded)
