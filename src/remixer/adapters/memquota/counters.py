@@ -28,17 +28,18 @@ class RollingWindow:
 
     def take(self, amount: int, *, tick: int, best_effort: bool) -> int:
         """What was granted: all, or with best effort what is left, or 0."""
-        self.roll(tick)
+        slots = self._slots
+        if slots and tick - slots[0][0] >= self._length:
+            self.roll(tick)
         if amount > self.available:
             if not best_effort:
                 return 0
             amount = self.available
         if amount:
             self.available -= amount
-            slots = self._slots
             if slots and slots[-1][0] >= tick:
-                amount_before = slots[-1][1]
-                slots[-1] = (slots[-1][0], amount_before + amount)
+                newest, before = slots[-1]
+                slots[-1] = (newest, before + amount)
             else:
                 slots.append((tick, amount))
         return amount

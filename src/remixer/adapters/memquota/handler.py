@@ -13,7 +13,7 @@ from remixer.adapters.memquota.counters import Cell, RollingWindow
 from remixer.adapters.memquota.keys import KeyPart, bounded, counter_key
 from remixer.adapters.memquota.limits import Limit, QuotaLimits
 from remixer.adapters.memquota.params import Params, validate
-from remixer.adapters.memquota.replays import GivenAnswer, Replays
+from remixer.adapters.memquota.replays import Replays
 from remixer.attributes.values import Duration
 from remixer.foundation.clock import Clock
 from remixer.foundation.errors import RemixerError
@@ -46,7 +46,7 @@ class MemQuota:
     """Counts in memory. State is lost with the handler and is this process's own."""
 
     def __init__(self, params: Params, *, clock: Clock) -> None:
-        self._clock = clock
+        self._monotonic_s = clock.monotonic_s
         # Steps of the wall clock must not refill or freeze windows.
         self._unix_offset_ns = clock.unix_ns() - round(clock.monotonic_s() * 1e9)
         self._limits = {quota.name: QuotaLimits(quota) for quota in params.quotas}
@@ -68,16 +68,16 @@ class MemQuota:
         if request.amount == 0:
             return _NOTHING
         now_ns = self._now_ns()
+        limit = limits.limit_for(instance.dimensions) if limits.overrides else limits.own
+        if not request.deduplication_id:
+            return self._count(counter_key(instance), limit, request, now_ns // _TICK_NS)
         replayed_id = bounded(request.deduplication_id)
-        if replayed_id:
-            answer = self._replays.find(replayed_id, now_ns=now_ns)
-            if answer is not None:
-                return QuotaResult(answer.amount, Duration(max(0, answer.expires_at_ns - now_ns)))
-        limit = limits.limit_for(instance.dimensions)
+        answer = self._replays.find(replayed_id, now_ns=now_ns)
+        if answer is not None:
+            granted, expires_at_ns = answer
+            return QuotaResult(granted, Duration(max(0, expires_at_ns - now_ns)))
         result = self._count(counter_key(instance), limit, request, now_ns // _TICK_NS)
-        if replayed_id:
-            given = GivenAnswer(result.granted, now_ns + result.valid_duration)
-            self._replays.remember(replayed_id, given)
+        self._replays.remember(replayed_id, (result.granted, now_ns + result.valid_duration))
         return result
 
     async def aclose(self) -> None:
@@ -88,23 +88,24 @@ class MemQuota:
         return len(self._counters)
 
     def _now_ns(self) -> int:
-        return self._unix_offset_ns + round(self._clock.monotonic_s() * 1e9)
+        return self._unix_offset_ns + round(self._monotonic_s() * 1e9)
 
     def _count(self, key: _Key, limit: Limit, request: QuotaRequest, tick: int) -> QuotaResult:
-        if request.amount < 0:
-            return self._release(key, -request.amount, tick)
+        amount, best_effort = request.amount, request.best_effort
+        if amount < 0:
+            return self._release(key, -amount, tick)
         counter = self._counters.get(key)
         if counter is not None:
             self._counters.move_to_end(key)
-            granted = counter.take(request.amount, tick=tick, best_effort=request.best_effort)
+            granted = counter.take(amount, tick=tick, best_effort=best_effort)
         else:
             counter = _new_counter(limit)
-            granted = counter.take(request.amount, tick=tick, best_effort=request.best_effort)
+            granted = counter.take(amount, tick=tick, best_effort=best_effort)
             if granted:
                 self._make_room(tick)
                 self._counters[key] = counter
         # A best-effort grant of 0 carries the duration too, as in the original.
-        is_answer = granted > 0 or request.best_effort
+        is_answer = granted > 0 or best_effort
         return QuotaResult(granted, limit.valid_duration if is_answer else _NO_TIME)
 
     def _release(self, key: _Key, amount: int, tick: int) -> QuotaResult:

@@ -26,10 +26,10 @@ def bounded(text: str) -> KeyPart:
 def counter_key(instance: Quota) -> tuple[KeyPart, ...]:
     """The instance and all its dimensions, sorted; a tuple, so that no value can forge another."""
     dimensions = instance.dimensions
-    if not dimensions:
-        return (instance.name,)
     parts: list[KeyPart] = [instance.name]
     for name in sorted(dimensions):
         value = dimensions[name]
-        parts += name, bounded(value if type(value) is str else stringify(value))
+        text = value if type(value) is str else stringify(value)
+        parts.append(name)
+        parts.append(text if len(text) <= LONGEST_KEPT else bounded(text))
     return tuple(parts)

@@ -28,10 +28,10 @@ class Limit:
 class QuotaLimits:
     """All limits of one quota."""
 
-    __slots__ = ("_own", "overrides")
+    __slots__ = ("overrides", "own")
 
     def __init__(self, quota: Quota) -> None:
-        self._own = Limit(quota)
+        self.own = Limit(quota)
         self.overrides = tuple((each.dimensions, Limit(each)) for each in quota.overrides)
 
     def limit_for(self, dimensions: Mapping[str, Value]) -> Limit:
@@ -39,4 +39,4 @@ class QuotaLimits:
         for wanted, limit in self.overrides:
             if all(string_equals(dimensions.get(key), text) for key, text in wanted.items()):
                 return limit
-        return self._own
+        return self.own

@@ -1,7 +1,7 @@
 """The memory of answers already given, so that a repeated call is not counted twice."""
 
-from dataclasses import dataclass
-from typing import Final
+from collections import OrderedDict
+from typing import Final, TypeAlias
 
 from remixer.adapters.memquota.keys import KeyPart
 
@@ -9,12 +9,11 @@ MOST_IDS: Final = 100_000
 """Per generation: twice the calls that one process answers in the default second."""
 
 
-@dataclass(frozen=True, slots=True)
-class GivenAnswer:
-    """An amount and until when it holds, on the caller's nanosecond clock."""
+GivenAnswer: TypeAlias = tuple[int, int]
+"""An amount, and until when it holds on the caller's nanosecond clock.
 
-    amount: int
-    expires_at_ns: int
+A plain tuple of numbers: the garbage collector need not look at 200,000 of them.
+"""
 
 
 class Replays:
@@ -29,8 +28,9 @@ class Replays:
     def __init__(self, *, period_ns: int, now_ns: int) -> None:
         self._period_ns = period_ns
         self._next_turn_ns = now_ns + period_ns
-        self._recent: dict[KeyPart, GivenAnswer] = {}
-        self._old: dict[KeyPart, GivenAnswer] = {}
+        # Ordered: the first key of a dict that lost many is found only after all that are gone.
+        self._recent: OrderedDict[KeyPart, GivenAnswer] = OrderedDict()
+        self._old: OrderedDict[KeyPart, GivenAnswer] = OrderedDict()
 
     def find(self, deduplication_id: KeyPart, *, now_ns: int) -> GivenAnswer | None:
         """The answer given before, if it is still known."""
@@ -41,7 +41,7 @@ class Replays:
     def remember(self, deduplication_id: KeyPart, answer: GivenAnswer) -> None:
         """Keep `answer`; at the limit the oldest of this generation is forgotten."""
         if len(self._recent) >= MOST_IDS:
-            del self._recent[next(iter(self._recent))]
+            self._recent.popitem(last=False)
         self._recent[deduplication_id] = answer
 
     def __len__(self) -> int:
@@ -49,6 +49,6 @@ class Replays:
 
     def _turn(self, now_ns: int) -> None:
         turns = 1 + (now_ns - self._next_turn_ns) // self._period_ns
-        self._old = self._recent if turns == 1 else {}
-        self._recent = {}
+        self._old = self._recent if turns == 1 else OrderedDict()
+        self._recent = OrderedDict()
         self._next_turn_ns += turns * self._period_ns

@@ -11,7 +11,7 @@ from remixer.adapters.memquota import INFO, MemQuota, Override, Params, Quota
 from remixer.adapters.memquota import handler as memquota_handler
 from remixer.adapters.memquota.handler import UnknownQuotaError
 from remixer.adapters.memquota.keys import LONGEST_KEPT, bounded, counter_key
-from remixer.adapters.memquota.replays import MOST_IDS, GivenAnswer, Replays
+from remixer.adapters.memquota.replays import MOST_IDS, Replays
 from remixer.attributes.values import Duration
 from remixer.foundation.durations import parse_duration
 from remixer.sdk import QuotaRequest, QuotaResult
@@ -197,14 +197,14 @@ def test_an_id_is_known_for_one_to_two_periods(
 ) -> None:
     replays = Replays(period_ns=_SECOND, now_ns=0)
     replays.find("id", now_ns=round(said_at * 1e9))
-    replays.remember("id", GivenAnswer(1, 0))
+    replays.remember("id", (1, 0))
     known = replays.find("id", now_ns=round(asked_at * 1e9)) is not None
     assert known == is_known
 
 
 def test_a_long_silence_forgets_both_generations() -> None:
     replays = Replays(period_ns=_SECOND, now_ns=0)
-    replays.remember("id", GivenAnswer(1, 0))
+    replays.remember("id", (1, 0))
     assert replays.find("id", now_ns=60 * _SECOND) is None
     assert len(replays) == 0
 
@@ -212,7 +212,7 @@ def test_a_long_silence_forgets_both_generations() -> None:
 def test_ids_of_one_generation_have_a_limit_and_the_oldest_goes() -> None:
     replays = Replays(period_ns=_SECOND, now_ns=0)
     for number in range(MOST_IDS + 1):
-        replays.remember(str(number), GivenAnswer(1, 0))
+        replays.remember(str(number), (1, 0))
     assert len(replays) == MOST_IDS
     assert replays.find("0", now_ns=0) is None
     assert replays.find("1", now_ns=0) is not None
