@@ -61,7 +61,7 @@ def one_by_one(bag: Bag) -> dict[str, object]:
     return {name: plain(bag[name]) for name in bag.names()}
 
 
-def at_once(bag: TableBag[object]) -> dict[str, object]:
+def at_once(bag: TableBag) -> dict[str, object]:
     return {name: plain(value) for name, value in bag.present().items()}
 
 
@@ -102,7 +102,7 @@ def test_of_a_message_of_envoy(
     for name in filters:
         attributes.metadata_context.filter_metadata[name].fields["a"].string_value = "b"
 
-    def bag() -> TableBag[object]:
+    def bag() -> TableBag:
         found = decode_check(message.SerializeToString(), Vocabulary())
         assert isinstance(found, TableBag)
         return found

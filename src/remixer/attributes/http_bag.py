@@ -17,7 +17,7 @@ from typing import Final
 
 from remixer.attributes.bag import PlainBag, plain_bag
 from remixer.attributes.http_request import api_key, is_grpc, namespace_of, query_params
-from remixer.attributes.table_bag import AttributeTable, TableBag
+from remixer.attributes.table_bag import AttributeTable, TableBag, read_all
 from remixer.attributes.values import (
     EMPTY_STRING_MAP,
     EPOCH,
@@ -134,10 +134,10 @@ HTTP_ATTRIBUTES: Final[AttributeTable[HttpFacts]] = {
 """What a request tells, attribute by attribute."""
 
 
-class HttpBag(TableBag[HttpFacts]):
+class HttpBag(TableBag):
     """The bag that a check of one HTTP request sees."""
 
-    __slots__ = ("_forwarded", "_static")
+    __slots__ = ("_facts", "_forwarded", "_static")
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class HttpBag(TableBag[HttpFacts]):
         forwarded: Mapping[str, str] | None = None,
     ) -> None:
         """`static`: string maps in it are `StringMap`s; see `inbound_attributes`."""
-        super().__init__(facts, HTTP_ATTRIBUTES)
+        self._facts = facts
         self._static = static
         self._forwarded = _NOT_FORWARDED
         if forwarded:
@@ -161,11 +161,11 @@ class HttpBag(TableBag[HttpFacts]):
 
     @property
     def facts(self) -> HttpFacts:
-        return self._message
+        return self._facts
 
     def present(self) -> PlainBag:
         static = self._static
-        found = self._read_all(PlainBag(static))
+        found = read_all(HTTP_ATTRIBUTES, self._facts, PlainBag(static))
         for name in _STATIC_FIRST:
             if name in static:
                 found[name] = static[name]
@@ -173,13 +173,14 @@ class HttpBag(TableBag[HttpFacts]):
         return found
 
     def _candidates(self) -> Iterable[str]:
-        return (*self._static, *self._table, *self._forwarded)
+        return (*self._static, *HTTP_ATTRIBUTES, *self._forwarded)
 
     def __missing__(self, name: str) -> Value | None:
-        read = None if name in _STATIC_FIRST and name in self._static else self._table.get(name)
-        value = None if read is None else read(self._message)
+        static = self._static
+        read = None if name in _STATIC_FIRST and name in static else HTTP_ATTRIBUTES.get(name)
+        value = None if read is None else read(self._facts)
         if value is None:
-            value = self._static.get(name)
+            value = static.get(name)
         self[name] = value
         return value
 

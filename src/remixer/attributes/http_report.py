@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from remixer.attributes.bag import Bag, PlainBag
-from remixer.attributes.table_bag import AttributeTable, TableBag, present_in
+from remixer.attributes.table_bag import AttributeTable, TableBag, present_in, read_all
 from remixer.attributes.values import (
     EPOCH,
     Duration,
@@ -165,25 +165,25 @@ HTTP_END_ATTRIBUTES: Final[AttributeTable[HttpEnding]] = {
 """What the end of a request tells, attribute by attribute."""
 
 
-class HttpReportBag(TableBag[HttpEnding]):
+class HttpReportBag(TableBag):
     """The bag that a report of one HTTP request hands over."""
 
-    __slots__ = ("_checked",)
+    __slots__ = ("_checked", "_end")
 
     def __init__(self, checked: Bag, end: HttpEnding) -> None:
         """`checked`: what the check saw, an `HttpBag`."""
-        super().__init__(end, HTTP_END_ATTRIBUTES)
         self._checked = checked
+        self._end = end
 
     def present(self) -> PlainBag:
-        return self._read_all(present_in(self._checked))
+        return read_all(HTTP_END_ATTRIBUTES, self._end, present_in(self._checked))
 
     def _candidates(self) -> Iterable[str]:
-        return (*self._checked.names(), *self._table)
+        return (*self._checked.names(), *HTTP_END_ATTRIBUTES)
 
     def __missing__(self, name: str) -> Value | None:
-        read = self._table.get(name)
-        value = None if read is None else read(self._message)
+        read = HTTP_END_ATTRIBUTES.get(name)
+        value = None if read is None else read(self._end)
         if value is None:
             value = self._checked[name]
         self[name] = value

@@ -1,7 +1,8 @@
 """A bag over one message: each attribute is read by a function of its own, when first asked for."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from remixer.attributes.bag import Bag, PlainBag
 from remixer.attributes.values import Value
@@ -18,40 +19,36 @@ def present_in(bag: Bag) -> PlainBag:
     return PlainBag((name, value) for name in bag.names() if (value := bag[name]) is not None)
 
 
-class TableBag(dict[str, Value | None], Generic[M]):
+def read_all(table: AttributeTable[M], message: M, found: PlainBag) -> PlainBag:
+    """`found` with what a table reads over it."""
+    for name, read in table.items():
+        value = read(message)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+class TableBag(dict[str, Value | None]):
     """A `Bag`. Its own entries are the memo of what was read, None where absent.
 
-    What stands above the table is told by `__missing__`, what else may be present by `_candidates`,
-    and both at once by `present`.
+    A subclass reads one attribute in `__missing__`, which is on the path of every request and calls
+    as little as it can.
     """
 
-    __slots__ = ("_message", "_table")
+    __slots__ = ()
 
-    def __init__(self, message: M, table: AttributeTable[M]) -> None:
-        self._message = message
-        self._table = table
-
+    @abstractmethod
     def __missing__(self, name: str) -> Value | None:
-        read = self._table.get(name)
-        value = self[name] = None if read is None else read(self._message)
-        return value
+        """Read an attribute for the first time, and keep it."""
+
+    @abstractmethod
+    def _candidates(self) -> Iterable[str]:
+        """Names of what may be present; more than once does no harm."""
+
+    @abstractmethod
+    def present(self) -> PlainBag:
+        """All attributes that there are, in half the time of asking for one after the other."""
 
     def names(self) -> Iterator[str]:
         """Present attributes, each once; presence is known only by reading, so this reads."""
         return (name for name in dict.fromkeys(self._candidates()) if self[name] is not None)
-
-    def present(self) -> PlainBag:
-        """All attributes that there are, in half the time of asking for one after the other."""
-        return self._read_all(PlainBag())
-
-    def _read_all(self, found: PlainBag) -> PlainBag:
-        """`found` with what the table reads over it."""
-        message = self._message
-        for name, read in self._table.items():
-            value = read(message)
-            if value is not None:
-                found[name] = value
-        return found
-
-    def _candidates(self) -> Iterable[str]:
-        return self._table

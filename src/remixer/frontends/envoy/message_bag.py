@@ -9,58 +9,48 @@ Order of look-up, first present wins:
    Source: the report attributes of Mixer's client.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Self, TypeAlias
 
 from google.protobuf.struct_pb2 import Struct
 
 from remixer.attributes.bag import PlainBag
-from remixer.attributes.table_bag import AttributeTable, TableBag
+from remixer.attributes.table_bag import TableBag, read_all
 from remixer.attributes.values import Value
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.frontends.envoy.static_attributes import static_value
 from remixer.frontends.envoy.structs import string_map
 
-
-class Message(Protocol):
-    """What attributes are read from."""
-
-    @property
-    def metadata(self) -> Mapping[str, Struct]:
-        """Dynamic metadata, by namespace."""
-        ...
-
-
-M = TypeVar("M", bound=Message)
 VocabularySource: TypeAlias = Callable[[], Vocabulary]
 """Gives the vocabulary now in force; asked once per message, since configuration changes."""
 
 
-class MessageBag(TableBag[M]):
-    """A `Bag`. Its own entries are the memo of what was read, None where absent."""
+class MessageBag(TableBag):
+    """What the bags of all messages have in common; the parts of the message are a subclass's own.
 
-    __slots__ = ("_static", "_vocabulary")
+    A subclass sets all attributes when it is made: every request makes one, and a chain of
+    initializers costs as much as the rest.
+    """
 
-    def __init__(
-        self,
-        message: M,
-        *,
-        table: AttributeTable[M],
-        static: Mapping[str, str],
-        vocabulary: Vocabulary,
-    ) -> None:
-        self._message = message
-        self._table = table
-        self._static = static
-        self._vocabulary = vocabulary
+    __slots__ = ("static", "table", "vocabulary")
+
+    table: Mapping[str, Callable[[Self], Value | None]]
+    static: Mapping[str, str]
+    vocabulary: Vocabulary
+
+    @property
+    @abstractmethod
+    def metadata(self) -> Mapping[str, Struct]:
+        """Dynamic metadata, by namespace."""
 
     def _candidates(self) -> Iterable[str]:
-        return (*self._static, *self._table, *self._message.metadata)
+        return (*self.static, *self.table, *self.metadata)
 
-    def present(self) -> PlainBag:
-        found = super().present()
-        written = (each for each in self._message.metadata if each not in self._table)
-        for name in (*self._static, *written):
+    def present(self: Self) -> PlainBag:
+        table = self.table
+        found = read_all(table, self, PlainBag())
+        for name in (*self.static, *(each for each in self.metadata if each not in table)):
             value = self[name]
             if value is None:
                 found.pop(name, None)
@@ -68,15 +58,15 @@ class MessageBag(TableBag[M]):
                 found[name] = value
         return found
 
-    def __missing__(self, name: str) -> Value | None:
+    def __missing__(self: Self, name: str) -> Value | None:
         value: Value | None
-        static = self._static
+        static = self.static
         if name in static:
-            value = static_value(name, static[name], self._vocabulary)
-        elif (read := self._table.get(name)) is not None:
-            value = read(self._message)
+            value = static_value(name, static[name], self.vocabulary)
+        elif (read := self.table.get(name)) is not None:
+            value = read(self)
         else:
-            metadata = self._message.metadata
+            metadata = self.metadata
             value = string_map(metadata[name]) if name in metadata else None
         self[name] = value
         return value

@@ -12,7 +12,7 @@ from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.http_request import api_key, is_grpc
 from remixer.attributes.table_bag import AttributeTable
 from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp, Value
-from remixer.frontends.envoy.access_log.entry import HttpEntry, LogEntry, TcpEntry
+from remixer.frontends.envoy.access_log.entry import HttpLogBag, LogBag, TcpLogBag
 from remixer.frontends.envoy.access_log.response_flags import proxy_error_code
 from remixer.frontends.envoy.fields import duration, int64, ip_of, port_of
 from remixer.frontends.envoy.headers import MessageStringMap
@@ -23,11 +23,11 @@ _GRPC_STATUS: Final = "grpc-status"
 _GRPC_MESSAGE: Final = "grpc-message"
 
 
-def _start(entry: LogEntry) -> Timestamp | None:
+def _start(entry: LogBag) -> Timestamp | None:
     return entry.time_after_ns(0)
 
 
-def _duration(entry: LogEntry) -> Duration | None:
+def _duration(entry: LogBag) -> Duration | None:
     """Of the whole stream; older Envoys say only when the last byte went out."""
     common = entry.common
     if common.HasField("duration"):
@@ -37,11 +37,11 @@ def _duration(entry: LogEntry) -> Duration | None:
     return None
 
 
-def _end(entry: LogEntry) -> Timestamp | None:
+def _end(entry: LogBag) -> Timestamp | None:
     return entry.time_after_ns(_duration(entry) or 0)
 
 
-_COMMON: Final[dict[str, Callable[[LogEntry], Value | None]]] = {
+_COMMON: Final[dict[str, Callable[[LogBag], Value | None]]] = {
     "source.ip": lambda e: ip_of(e.common.downstream_remote_address),
     "source.port": lambda e: port_of(e.common.downstream_remote_address),
     "source.principal": lambda e: e.source_principal,
@@ -128,17 +128,17 @@ def _total(header_bytes: int, body_bytes: int, wire_bytes: int) -> int | None:
     return int64(header_bytes + body_bytes or wire_bytes)
 
 
-def _request_total(entry: HttpEntry) -> int | None:
+def _request_total(entry: HttpLogBag) -> int | None:
     request, wire_bytes = entry.request, entry.common.downstream_wire_bytes_received
     return _total(request.request_headers_bytes, request.request_body_bytes, wire_bytes)
 
 
-def _response_total(entry: HttpEntry) -> int | None:
+def _response_total(entry: HttpLogBag) -> int | None:
     response, wire_bytes = entry.response, entry.common.downstream_wire_bytes_sent
     return _total(response.response_headers_bytes, response.response_body_bytes, wire_bytes)
 
 
-def _response_time(entry: HttpEntry) -> Timestamp | None:
+def _response_time(entry: HttpLogBag) -> Timestamp | None:
     common = entry.common
     if not common.HasField("time_to_first_downstream_tx_byte"):
         return None
@@ -146,13 +146,13 @@ def _response_time(entry: HttpEntry) -> Timestamp | None:
     return None if after_ns is None else entry.time_after_ns(after_ns)
 
 
-def _response_code(entry: HttpEntry) -> int | None:
+def _response_code(entry: HttpLogBag) -> int | None:
     """None if the client went away before there was one."""
     response = entry.response
     return response.response_code.value if response.HasField("response_code") else None
 
 
-def _response_headers(entry: HttpEntry) -> StringMap | None:
+def _response_headers(entry: HttpLogBag) -> StringMap | None:
     """Headers and trailers in one."""
     headers, trailers = entry.response.response_headers, entry.response.response_trailers
     if headers and trailers:
@@ -161,27 +161,27 @@ def _response_headers(entry: HttpEntry) -> StringMap | None:
     return MessageStringMap(present) if present else None
 
 
-def _response_field(entry: HttpEntry, name: str) -> str | None:
+def _response_field(entry: HttpLogBag, name: str) -> str | None:
     """Trailers first, then headers."""
     in_trailers = entry.response.response_trailers.get(name)
     return in_trailers if in_trailers is not None else entry.response.response_headers.get(name)
 
 
-def _grpc_message(entry: HttpEntry) -> str | None:
+def _grpc_message(entry: HttpLogBag) -> str | None:
     """Set, if only to empty text, whenever there is a status."""
     if _response_field(entry, _GRPC_STATUS) is None:
         return None
     return _response_field(entry, _GRPC_MESSAGE) or ""
 
 
-def _http_protocol(entry: HttpEntry) -> str:
+def _http_protocol(entry: HttpLogBag) -> str:
     """Content types are logged only on demand; a gRPC status gives a call away as well."""
     content_type = entry.request.request_headers.get("content-type")
     speaks_grpc = is_grpc(content_type) or _response_field(entry, _GRPC_STATUS) is not None
     return "grpc" if speaks_grpc else "http"
 
 
-HTTP_ATTRIBUTES: Final[AttributeTable[HttpEntry]] = {
+HTTP_ATTRIBUTES: Final[AttributeTable[HttpLogBag]] = {
     **_COMMON,
     "context.protocol": _http_protocol,
     "api.operation": lambda e: e.common.route_name or None,
@@ -215,7 +215,7 @@ HTTP_ATTRIBUTES: Final[AttributeTable[HttpEntry]] = {
 }
 """One finished HTTP request."""
 
-TCP_ATTRIBUTES: Final[AttributeTable[TcpEntry]] = {
+TCP_ATTRIBUTES: Final[AttributeTable[TcpLogBag]] = {
     **_COMMON,
     "context.protocol": lambda _: "tcp",
     "connection.id": lambda e: e.common.stream_id or None,

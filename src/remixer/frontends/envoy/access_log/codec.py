@@ -4,7 +4,7 @@ Envoy tells who it is only in the first message of a stream, and a TCP connectio
 totals: so the decoder of a stream keeps both.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -13,13 +13,10 @@ from remixer.attributes.bag import Bag
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.errors import InvalidRequestError
 from remixer.frontends.envoy.access_log.attributes import HTTP_ATTRIBUTES, TCP_ATTRIBUTES
-from remixer.frontends.envoy.access_log.entry import HttpEntry, Reporter, TcpEntry
+from remixer.frontends.envoy.access_log.entry import HttpLogBag, Reporter, TcpLogBag
 from remixer.frontends.envoy.access_log.traffic import TrafficLedger
-from remixer.frontends.envoy.decision_metadata import CheckRecord
-from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import Node
 from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import (
-    AccessLogCommon,
     AccessLogType,
     HTTPAccessLogEntry,
     TCPAccessLogEntry,
@@ -71,15 +68,14 @@ class StreamDecoder:
         self, entries: Iterable[HTTPAccessLogEntry], vocabulary: Vocabulary
     ) -> tuple[Bag, ...]:
         bags: list[Bag] = []
+        reporter = self._reporter
         for entry in entries:
             common = entry.common_properties
             if common.access_log_type in _FINISHED_REQUEST:
-                made = HttpEntry(
-                    common, self._reporter, request=entry.request, response=entry.response
-                )
-                static = _static_attributes(common)
                 bags.append(
-                    MessageBag(made, table=HTTP_ATTRIBUTES, static=static, vocabulary=vocabulary)
+                    HttpLogBag(
+                        entry, common, reporter, table=HTTP_ATTRIBUTES, vocabulary=vocabulary
+                    )
                 )
         return tuple(bags)
 
@@ -92,18 +88,11 @@ class StreamDecoder:
             sent_total=counted.sent_bytes,
             is_closed=event == _CLOSE,
         )
-        return MessageBag(
-            TcpEntry(common, self._reporter, traffic=traffic, event=event),
+        return TcpLogBag(
+            common,
+            self._reporter,
+            traffic=traffic,
+            event=event,
             table=TCP_ATTRIBUTES,
-            static=common.custom_tags,
             vocabulary=vocabulary,
         )
-
-
-def _static_attributes(common: AccessLogCommon) -> Mapping[str, str]:
-    """Custom tags, and above them what the check took from the request's `x-istio-attributes`."""
-    tags = common.custom_tags
-    if not common.HasField("metadata"):
-        return tags
-    forwarded = CheckRecord(common.metadata.filter_metadata).forwarded()
-    return {**tags, **forwarded} if forwarded else tags

@@ -7,19 +7,21 @@ from google.protobuf.struct_pb2 import Struct
 
 from remixer.attributes.http_request import namespace_of, principal, query_params
 from remixer.attributes.read_once import ReadOnce
+from remixer.attributes.table_bag import AttributeTable
 from remixer.attributes.values import PlainStringMap, StringMap, Timestamp
+from remixer.attributes.vocabulary import Vocabulary
 from remixer.frontends.envoy.access_log.clusters import ServiceName, service_of
 from remixer.frontends.envoy.access_log.traffic import Traffic
 from remixer.frontends.envoy.decision_metadata import CheckRecord
 from remixer.frontends.envoy.fields import int64
 from remixer.frontends.envoy.jwt import JwtClaims
+from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.frontends.envoy.structs import string_map, struct_field, text_field
 from remixer.wire._pb.envoy.config.core.v3.address_pb2 import Address
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import Node
 from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import (
     AccessLogCommon,
-    HTTPRequestProperties,
-    HTTPResponseProperties,
+    HTTPAccessLogEntry,
     TLSProperties,
 )
 
@@ -43,12 +45,13 @@ class Reporter:
         self.labels: StringMap | None = string_map(labels or Struct())
 
 
-class LogEntry:
-    """What HTTP and TCP entries have in common."""
+class LogBag(MessageBag):
+    """What the bags of HTTP and TCP entries have in common."""
 
-    def __init__(self, common: AccessLogCommon, reporter: Reporter) -> None:
-        self.common = common
-        self.reporter = reporter
+    __slots__ = ("__dict__", "common", "reporter")
+
+    common: AccessLogCommon
+    reporter: Reporter
 
     @property
     def metadata(self) -> Mapping[str, Struct]:
@@ -109,21 +112,27 @@ class LogEntry:
         return None if int64(instant) is None else Timestamp(instant)
 
 
-class HttpEntry(LogEntry):
-    """One HTTP request."""
+class HttpLogBag(LogBag):
+    """The bag of one finished HTTP request."""
+
+    __slots__ = ("request", "response")
 
     def __init__(
         self,
+        entry: HTTPAccessLogEntry,
         common: AccessLogCommon,
         reporter: Reporter,
         *,
-        request: HTTPRequestProperties,
-        response: HTTPResponseProperties,
+        table: AttributeTable["HttpLogBag"],
+        vocabulary: Vocabulary,
     ) -> None:
+        self.table = table
+        self.static = static_attributes(common)
+        self.vocabulary = vocabulary
         self.common = common
         self.reporter = reporter
-        self.request = request
-        self.response = response
+        self.request = entry.request
+        self.response = entry.response
 
     @property
     def path(self) -> str:
@@ -135,15 +144,37 @@ class HttpEntry(LogEntry):
         return query_params(self.path)
 
 
-class TcpEntry(LogEntry):
-    """One state of a TCP connection: totals so far, and what is new since its last entry."""
+class TcpLogBag(LogBag):
+    """The bag of one state of a TCP connection: totals so far, what is new since its last entry."""
+
+    __slots__ = ("event", "traffic")
 
     def __init__(
-        self, common: AccessLogCommon, reporter: Reporter, *, traffic: Traffic, event: str
+        self,
+        common: AccessLogCommon,
+        reporter: Reporter,
+        *,
+        traffic: Traffic,
+        event: str,
+        table: AttributeTable["TcpLogBag"],
+        vocabulary: Vocabulary,
     ) -> None:
-        super().__init__(common, reporter)
+        self.table = table
+        self.static = common.custom_tags
+        self.vocabulary = vocabulary
+        self.common = common
+        self.reporter = reporter
         self.traffic = traffic
         self.event = event
+
+
+def static_attributes(common: AccessLogCommon) -> Mapping[str, str]:
+    """Custom tags, and above them what the check took from the request's `x-istio-attributes`."""
+    tags = common.custom_tags
+    if not common.HasField("metadata"):
+        return tags
+    forwarded = CheckRecord(common.metadata.filter_metadata).forwarded()
+    return {**tags, **forwarded} if forwarded else tags
 
 
 def _principal(certificate: TLSProperties.CertificateProperties) -> str | None:

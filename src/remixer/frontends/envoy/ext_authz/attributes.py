@@ -21,24 +21,37 @@ from remixer.attributes.http_request import (
 from remixer.attributes.read_once import ReadOnce
 from remixer.attributes.table_bag import AttributeTable
 from remixer.attributes.values import EMPTY_STRING_MAP, PlainStringMap, StringMap, Timestamp
+from remixer.attributes.vocabulary import Vocabulary
 from remixer.frontends.envoy.fields import int64, ip_of, port_of, timestamp
 from remixer.frontends.envoy.headers import MessageStringMap, raw_header_map
 from remixer.frontends.envoy.jwt import JwtClaims
+from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
 
+_REQUEST_ID_CHARACTERS: Final = 64  # Envoy's own have 36
 
-class CheckMessage:
-    """The parts of one CheckRequest that attributes are read from."""
 
-    def __init__(self, context: AttributeContext) -> None:
+class CheckBag(MessageBag):
+    """The bag of one CheckRequest, and the parts of it that attributes are read from."""
+
+    __slots__ = ("__dict__", "context", "forwarded", "forwarded_header", "headers", "http")
+
+    def __init__(
+        self, context: AttributeContext, static: Mapping[str, str], vocabulary: Vocabulary
+    ) -> None:
         request = context.request
         http = request.http if request.HasField("http") else None
+        self.table = CHECK_ATTRIBUTES
+        self.static = static
+        self.vocabulary = vocabulary
         self.context = context
         self.http = http
         self.headers: Mapping[str, str] = EMPTY_STRING_MAP
         """All request headers, lower case, pseudo-headers included, without the one apart."""
-        self.forwarded: str | None = None
+        self.forwarded_header: str | None = None
         """`x-istio-attributes`, which stands apart; None if it was not sent."""
+        self.forwarded: Mapping[str, str] | None = None
+        """What counts of that header; None if it was not sent."""
         if http is None:
             return
         if http.HasField("header_map"):
@@ -46,12 +59,37 @@ class CheckMessage:
         else:
             headers = http.headers
         if FORWARDED_HEADER in headers:
-            self.forwarded = headers.pop(FORWARDED_HEADER)
+            self.forwarded_header = headers.pop(FORWARDED_HEADER)
         self.headers = headers
 
     @property
     def metadata(self) -> Mapping[str, Struct]:
         return self.context.metadata_context.filter_metadata
+
+    @property
+    def deduplication_id(self) -> str:
+        """Equal over Envoy's retries of one call, and only over these; "" if that cannot be told.
+
+        `x-request-id` may come from the client, who must not get a second grant by repeating it;
+        Envoy's own stream number keeps the calls apart. It may be long, too: its start will do.
+        """
+        if self.http is None or not (stream := self.http.id):
+            return ""
+        request_id = self.headers.get("x-request-id", "")
+        return f"{request_id[:_REQUEST_ID_CHARACTERS]}/{stream}"
+
+    def take_forwarded(self, accepted: Mapping[str, str]) -> None:
+        """Lay what counts of the header over static and derived attributes, as in Mixer's client.
+
+        But not over the namespace that a client certificate proves: that client believed the
+        header. To be called before anything is read.
+        """
+        forwarded = dict(accepted)
+        if namespace_of(self.source_principal) is not None:
+            forwarded.pop("source.namespace", None)
+        self.forwarded = forwarded
+        if forwarded:
+            self.static = {**self.static, **forwarded}
 
     @ReadOnce
     def query(self) -> PlainStringMap:
@@ -66,76 +104,76 @@ class CheckMessage:
         return principal(self.context.source.principal)
 
 
-def _destination_labels(message: CheckMessage) -> StringMap | None:
-    labels = message.context.destination.labels
+def _destination_labels(bag: CheckBag) -> StringMap | None:
+    labels = bag.context.destination.labels
     return MessageStringMap(labels) if labels else None
 
 
-def _request_time(message: CheckMessage) -> Timestamp | None:
-    request = message.context.request
+def _request_time(bag: CheckBag) -> Timestamp | None:
+    request = bag.context.request
     return timestamp(request.time) if request.HasField("time") else None
 
 
-def _protocol(message: CheckMessage) -> str:
-    if message.http is None:
+def _protocol(bag: CheckBag) -> str:
+    if bag.http is None:
         return "tcp"
-    return "grpc" if is_grpc(message.headers.get("content-type")) else "http"
+    return "grpc" if is_grpc(bag.headers.get("content-type")) else "http"
 
 
-def _headers(message: CheckMessage) -> StringMap | None:
-    return None if message.http is None else MessageStringMap(message.headers)
+def _headers(bag: CheckBag) -> StringMap | None:
+    return None if bag.http is None else MessageStringMap(bag.headers)
 
 
-def _path(message: CheckMessage) -> str | None:
-    return None if message.http is None else message.http.path
+def _path(bag: CheckBag) -> str | None:
+    return None if bag.http is None else bag.http.path
 
 
-def _url_path(message: CheckMessage) -> str | None:
-    if message.http is None:
+def _url_path(bag: CheckBag) -> str | None:
+    if bag.http is None:
         return None
-    return message.http.path.partition("?")[0] or None
+    return bag.http.path.partition("?")[0] or None
 
 
-def _request_size(message: CheckMessage) -> int | None:
+def _request_size(bag: CheckBag) -> int | None:
     """Known only with a body buffered for the check; Envoy says 0 or -1 otherwise."""
-    if message.http is None or message.http.size <= 0:
+    if bag.http is None or bag.http.size <= 0:
         return None
-    return int64(message.http.size)
+    return int64(bag.http.size)
 
 
-CHECK_ATTRIBUTES: Final[AttributeTable[CheckMessage]] = {
-    "source.ip": lambda m: ip_of(m.context.source.address),
-    "source.port": lambda m: port_of(m.context.source.address),
+CHECK_ATTRIBUTES: Final[AttributeTable[CheckBag]] = {
+    "source.ip": lambda b: ip_of(b.context.source.address),
+    "source.port": lambda b: port_of(b.context.source.address),
     # From a request header that any client may set: good for logs, not for decisions.
-    "source.name": lambda m: m.context.source.service or None,
-    "source.principal": lambda m: m.source_principal,
-    "source.user": lambda m: m.source_principal,
-    "source.namespace": lambda m: namespace_of(m.source_principal),
-    "destination.ip": lambda m: ip_of(m.context.destination.address),
-    "destination.port": lambda m: port_of(m.context.destination.address),
-    "destination.principal": lambda m: principal(m.context.destination.principal),
+    "source.name": lambda b: b.context.source.service or None,
+    "source.principal": lambda b: b.source_principal,
+    "source.user": lambda b: b.source_principal,
+    "source.namespace": lambda b: namespace_of(b.source_principal),
+    "destination.ip": lambda b: ip_of(b.context.destination.address),
+    "destination.port": lambda b: port_of(b.context.destination.address),
+    "destination.principal": lambda b: principal(b.context.destination.principal),
     "destination.labels": _destination_labels,
-    "connection.mtls": lambda m: m.source_principal is not None,
-    "connection.requested_server_name": lambda m: m.context.tls_session.sni or None,
+    "connection.mtls": lambda b: b.source_principal is not None,
+    "connection.requested_server_name": lambda b: b.context.tls_session.sni or None,
     "context.protocol": _protocol,
     "context.time": _request_time,
-    "request.time": lambda m: None if m.http is None else _request_time(m),
-    "request.id": lambda m: m.headers.get("x-request-id"),
-    "request.method": lambda m: None if m.http is None else m.http.method,
+    "request.time": lambda b: None if b.http is None else _request_time(b),
+    "request.id": lambda b: b.headers.get("x-request-id"),
+    "request.method": lambda b: None if b.http is None else b.http.method,
     "request.path": _path,
     "request.url_path": _url_path,
-    "request.query_params": lambda m: m.query or None,
-    "request.host": lambda m: None if m.http is None else m.http.host,
-    "request.scheme": lambda m: None if m.http is None else m.http.scheme or "http",
+    "request.query_params": lambda b: b.query or None,
+    "request.host": lambda b: None if b.http is None else b.http.host,
+    "request.scheme": lambda b: None if b.http is None else b.http.scheme or "http",
     "request.headers": _headers,
-    "request.useragent": lambda m: m.headers.get("user-agent"),
-    "request.referer": lambda m: m.headers.get("referer"),
+    "request.useragent": lambda b: b.headers.get("user-agent"),
+    "request.referer": lambda b: b.headers.get("referer"),
     "request.size": _request_size,
-    "request.api_key": lambda m: api_key(m.query, MessageStringMap(m.headers)),
-    "request.auth.principal": lambda m: m.jwt.principal(),
-    "request.auth.audiences": lambda m: m.jwt.audiences(),
-    "request.auth.presenter": lambda m: m.jwt.presenter(),
-    "request.auth.claims": lambda m: m.jwt.claims(),
-    "request.auth.raw_claims": lambda m: m.jwt.raw_claims(),
+    "request.api_key": lambda b: api_key(b.query, MessageStringMap(b.headers)),
+    "request.auth.principal": lambda b: b.jwt.principal(),
+    "request.auth.audiences": lambda b: b.jwt.audiences(),
+    "request.auth.presenter": lambda b: b.jwt.presenter(),
+    "request.auth.claims": lambda b: b.jwt.claims(),
+    "request.auth.raw_claims": lambda b: b.jwt.raw_claims(),
 }
 """Section by section: peers, connection, request, verified token."""

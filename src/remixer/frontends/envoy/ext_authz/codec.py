@@ -14,19 +14,17 @@ from google.protobuf.struct_pb2 import Struct
 
 from remixer.attributes.bag import Reference
 from remixer.attributes.http_bag import FORWARDED_HEADER
-from remixer.attributes.http_request import namespace_of
 from remixer.attributes.values import Duration
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.errors import InvalidRequestError
 from remixer.foundation.status import Code, Status, code_name
 from remixer.frontends.envoy import decision_metadata
-from remixer.frontends.envoy.ext_authz.attributes import CHECK_ATTRIBUTES, CheckMessage
+from remixer.frontends.envoy.ext_authz.attributes import CheckBag
 from remixer.frontends.envoy.ext_authz.header_mutations import (
     HeaderMutations,
     request_mutations,
     response_mutations,
 )
-from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.frontends.envoy.structs import scalar_texts
 from remixer.mixer.http_answer import answer_status, has_body
 from remixer.mixer.outcome import (
@@ -58,7 +56,6 @@ _NOT_FORWARDED: Final = HeaderOperation(FORWARDED_HEADER, kind=HeaderOperationKi
 _LASTING: Final = frozenset({Provenance.COMPUTED, Provenance.MEMORY, Provenance.SHARED})
 _MOST_KEPT_ANSWERS: Final = 1024  # about 300 bytes each
 _LONGEST_KEPT_TEXT: Final = 256  # longer ones hold a value of the request's and do not recur
-_REQUEST_ID_CHARACTERS: Final = 64  # Envoy's own have 36
 _CONTENT_TYPE: Final = "content-type"
 _STALE: Final = HeaderValueOption(
     header=HeaderValue(key="x-remixer-cache", value="stale"),
@@ -68,34 +65,6 @@ _PLAIN_TEXT: Final = HeaderValueOption(
     header=HeaderValue(key=_CONTENT_TYPE, value="text/plain"),
     append_action=HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
 )
-
-
-class CheckBag(MessageBag[CheckMessage]):
-    """The bag of one CheckRequest, and what else is asked of it."""
-
-    __slots__ = ("forwarded",)
-
-    forwarded: Mapping[str, str] | None
-    """What counts of `x-istio-attributes`; None if the request has no such header."""
-
-    @property
-    def headers(self) -> Mapping[str, str] | None:
-        """Those of the request; None for a TCP connection."""
-        message = self._message
-        return None if message.http is None else message.headers
-
-    @property
-    def deduplication_id(self) -> str:
-        """Equal over Envoy's retries of one call, and only over these.
-
-        `x-request-id` may come from the client, who must not get a second grant by repeating it;
-        Envoy's own stream number keeps the calls apart. It may be long, too: its start will do.
-        """
-        message = self._message
-        if message.http is None or not (stream := message.http.id):
-            return ""
-        request_id = message.headers.get("x-request-id", "")
-        return f"{request_id[:_REQUEST_ID_CHARACTERS]}/{stream}"
 
 
 def _nothing(_header: str) -> Mapping[str, str]:
@@ -116,26 +85,10 @@ def decode_check(
     except DecodeError as error:
         text = f"not an envoy.service.auth.v3.CheckRequest: {error}"
         raise InvalidRequestError(text) from error
-    parts = CheckMessage(context)
-    static = _static_attributes(context)
-    forwarded = None
-    if parts.forwarded is not None:
-        forwarded = _forwarded_attributes(parts, read_forwarded(parts.forwarded))
-        static = {**static, **forwarded} if forwarded else static
-    bag = CheckBag(parts, table=CHECK_ATTRIBUTES, static=static, vocabulary=vocabulary)
-    bag.forwarded = forwarded
+    bag = CheckBag(context, _static_attributes(context), vocabulary)
+    if bag.forwarded_header is not None:
+        bag.take_forwarded(read_forwarded(bag.forwarded_header))
     return bag
-
-
-def _forwarded_attributes(parts: CheckMessage, accepted: Mapping[str, str]) -> Mapping[str, str]:
-    """They win over static and derived attributes, as in Mixer's client.
-
-    But not over the namespace that a client certificate proves: that client believed the header.
-    """
-    found = dict(accepted)
-    if namespace_of(parts.source_principal) is not None:
-        found.pop("source.namespace", None)
-    return found
 
 
 def _static_attributes(context: AttributeContext) -> Mapping[str, str]:

@@ -4,7 +4,8 @@ from collections.abc import Awaitable
 from typing import Final
 
 from remixer.foundation.errors import PolicyError
-from remixer.frontends.envoy.ext_authz.codec import CheckBag, OutcomeEncoder, decode_check
+from remixer.frontends.envoy.ext_authz.attributes import CheckBag
+from remixer.frontends.envoy.ext_authz.codec import OutcomeEncoder, decode_check
 from remixer.frontends.envoy.message_bag import VocabularySource
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest, MatchingQuotas
