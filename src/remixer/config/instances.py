@@ -70,6 +70,7 @@ def resolve_instance(resource: Resource, context: Context) -> ResolvedInstance |
         build=instance_builder(template, resource.name, expressions),
         location=resource.location,
         bindings=bound,
+        expressions=expressions,
     )
     texts = {path: each.text for path, each in expressions.items()}
     return ResolvedInstance(config, SignedInstance(instance_type, texts, semantics.value))

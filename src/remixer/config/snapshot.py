@@ -62,6 +62,8 @@ class InstanceConfig:
     location: Location
     bindings: Bindings = field(default_factory=Bindings)
     """Empty unless the template generates attributes."""
+    expressions: Mapping[str, Expression] | None = field(default=None, repr=False)
+    """By field path, all that `build` evaluates; None if it does something else as well."""
 
 
 @dataclass(frozen=True, slots=True)

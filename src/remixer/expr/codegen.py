@@ -58,7 +58,7 @@ _COMPARISONS: Final[dict[str, type[ast.cmpop]]] = {
 
 def generate(tree: Typed, source: Source) -> Evaluate:
     """The function that evaluates `tree` in plain mode; raises `EvaluationError` when called."""
-    generator = _Generator(source)
+    generator = Generator(source, globals_of(source.text))
     body = generator.plain(tree)
     at = source.python_location(tree.span)
     parameters = ast.arguments(
@@ -98,22 +98,28 @@ def _fail(message: str) -> NoReturn:
     raise EvaluationError(message)
 
 
-class _Generator:
+def globals_of(text: str) -> dict[str, object]:
+    """What generated expressions refer to; tracebacks show lines of `text`."""
+    return {
+        "__builtins__": {},
+        "__name__": "policy expression",
+        "__loader__": _PolicyText(text),
+        "type": type,
+        "fail": _fail,
+        "fail_reading": _fail_reading,
+        "NOT_STRING_MAPS": NOT_STRING_MAPS,
+        **{carrier.__name__: carrier for carrier in CARRIERS.values()},
+    }
+
+
+class Generator:
     """Writes Python expressions; collects what they refer to in `globals`."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, known: dict[str, object]) -> None:
+        """`known` becomes `globals`: what `globals_of` gives, and more."""
         self._source = source
         self._temporaries = 0
-        self.globals: dict[str, object] = {
-            "__builtins__": {},
-            "__name__": "policy expression",
-            "__loader__": _PolicyText(source.text),
-            "type": type,
-            "fail": _fail,
-            "fail_reading": _fail_reading,
-            "NOT_STRING_MAPS": NOT_STRING_MAPS,
-            **{carrier.__name__: carrier for carrier in CARRIERS.values()},
-        }
+        self.globals = known
 
     def _at(self, node: Typed) -> PythonLocation:
         return self._source.python_location(node.span)
@@ -147,7 +153,7 @@ class _Generator:
                 return ast.IfExp(condition, if_true, self.plain(node.if_false), **at)
             case Lookup():
                 into = self._temporary()
-                entry = ast.Subscript(self.plain(node.map), self.plain(node.key), ast.Load(), **at)
+                entry = self._entry(node, self.plain(node.map), self.plain(node.key))
                 is_absent = _is_none(_store(into, entry, at), at, is_negated=False)
                 return ast.IfExp(is_absent, ast.Constant("", **at), _load(into, at), **at)
             case Default():
@@ -172,12 +178,20 @@ class _Generator:
     def _reads(self, node: Read, into: str) -> ast.expr:
         """Reads the attribute into a temporary; true if it is there and of its type."""
         at = self._at(node)
-        value = ast.Subscript(_load("bag", at), ast.Constant(node.name, **at), ast.Load(), **at)
-        found = _call("type", [_store(into, value, at)], at)
+        found = _call("type", [_store(into, self._attribute(node), at)], at)
         carrier = CARRIERS.get(node.type)
         if carrier is None:
             return ast.Compare(found, [ast.NotIn()], [_load("NOT_STRING_MAPS", at)], **at)
         return ast.Compare(found, [ast.Is()], [_load(carrier.__name__, at)], **at)
+
+    def _attribute(self, node: Read) -> ast.expr:
+        """The attribute's value, or None."""
+        at = self._at(node)
+        return ast.Subscript(_load("bag", at), ast.Constant(node.name, **at), ast.Load(), **at)
+
+    def _entry(self, node: Lookup, map_value: ast.expr, key: ast.expr) -> ast.expr:
+        """The value under the key, or None."""
+        return ast.Subscript(map_value, key, ast.Load(), **self._at(node))
 
     def _unreadable(self, node: Read, value: str) -> ast.expr:
         at = self._at(node)
@@ -246,7 +260,7 @@ class _Generator:
             case Lookup():
                 map_tests, map_value = self._part(node.map)
                 key_tests, key_value = self._part(node.key)
-                entry = ast.Subscript(map_value, key_value, ast.Load(), **at)
+                entry = self._entry(node, map_value, key_value)
                 is_found = _is_none(_store(into, entry, at), at, is_negated=True)
                 return [_joined(ast.And(), [*map_tests, *key_tests, is_found], at)]
             case Default():

@@ -14,7 +14,7 @@ from remixer.expr.parser import parse
 from remixer.expr.quirks import with_mixer_quirks
 from remixer.expr.semantics import Semantics
 from remixer.expr.source import Source
-from remixer.expr.typed import Constant
+from remixer.expr.typed import Constant, Typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Expression:
     """The value, if it depends on no attribute."""
     attributes: frozenset[str]
     """Names that the text mentions; an evaluation reads some of them."""
+    semantics: Semantics = field(default=Semantics.FIXED, repr=False, compare=False)
 
 
 ExpressionErrors: TypeAlias = tuple[ExpressionError, ...]
@@ -55,17 +56,33 @@ def compile_expression(
         return (_not_wanted(text, checked.type, wanted=wanted), *checked.errors)
     if checked.tree is None:
         return checked.errors
-    tree = checked.tree
-    if semantics is Semantics.MIXER_1_3:
-        tree = with_mixer_quirks(tree)
-    tree = fold(tree)
+    tree = _meant(checked.tree, semantics)
     return Expression(
         text=text,
         type=tree.type,
         evaluate=generate(tree, source),
         constant=tree.value if isinstance(tree, Constant) else None,
         attributes=frozenset(part.name for part, _ in walk(node) if isinstance(part, Attribute)),
+        semantics=semantics,
     )
+
+
+def typed_tree(expression: Expression, vocabulary: Vocabulary) -> tuple[Typed, Source] | None:
+    """The tree from which `expression.evaluate` was made; None if `vocabulary` is not the one.
+
+    Made anew: a tree takes as much memory as the function, and few are ever asked for.
+    """
+    node = parse(expression.text)
+    source = Source(expression.text)
+    checked = check(node, source, vocabulary, expression.semantics)
+    if checked.tree is None:
+        return None
+    tree = _meant(checked.tree, expression.semantics)
+    return (tree, source) if tree.type is expression.type else None
+
+
+def _meant(tree: Typed, semantics: Semantics) -> Typed:
+    return fold(with_mixer_quirks(tree) if semantics is Semantics.MIXER_1_3 else tree)
 
 
 def _not_wanted(text: str, found: ValueType, *, wanted: ValueType) -> ExpressionError:

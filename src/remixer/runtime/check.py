@@ -1,11 +1,15 @@
-"""The CHECK variety: conditions, instances, handlers, joint verdict, header operations."""
+"""The CHECK variety: conditions, instances, handlers, joint verdict, header operations.
 
-from collections.abc import Iterable, Iterator, Sequence
+`check` serves every route, those with handlers that wait included. What most routes allow is done
+faster by a function written for the route (`remixer.runtime.check_code`), whose oracle this is.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
-from remixer.attributes.bag import Bag, SuppliedBag, TrackedBag
+from remixer.attributes.bag import Bag, Reference, SuppliedBag, TrackedBag
 from remixer.attributes.values import Value
-from remixer.config.policy_settings import FailureStep
+from remixer.config.policy_settings import CachePolicyConfig, FailureStep
 from remixer.config.snapshot import HeaderOperationConfig
 from remixer.expr.errors import EvaluationError
 from remixer.foundation.deadline import Deadline
@@ -19,7 +23,7 @@ from remixer.mixer.outcome import (
 )
 from remixer.runtime.cache_limits import limited, not_kept
 from remixer.runtime.calls import Call, Failure, Result
-from remixer.runtime.combine import Verdict, combine
+from remixer.runtime.combine import Combined, Verdict, combine
 from remixer.runtime.conditions import applies
 from remixer.runtime.covering import Asked, cover
 from remixer.runtime.guard import Guard
@@ -34,7 +38,10 @@ _log: Final = event_log(__name__)
 _Outputs: TypeAlias = dict[str, dict[str, Value]]
 """By rule: what its own actions gave, under the names that its header values have for it."""
 
-_NOTHING: Final[frozenset[FailureStep]] = frozenset()
+Planned: TypeAlias = Sequence[tuple[str, CheckTarget]]
+"""Rule and target of each call."""
+
+NOTHING_COVERED: Final[frozenset[FailureStep]] = frozenset()
 
 
 async def check(
@@ -56,12 +63,77 @@ async def check(
     calls = list(_calls(route, bag, planned, failures))
     results: list[Result[CheckAnswer]] = await guard.run_all(calls, deadline)
     metrics.destinations(len({call.entry.handler for call in calls}), len(calls))
-    covered = _NOTHING
+    covered = NOTHING_COVERED
     if route.covers_failures:
         has_last_good = last_good is not None
-        covered = await _cover(
+        covered = await cover_failures(
             planned, calls, results, deadline, guard=guard, has_last_good=has_last_good
         )
+    verdicts, outputs = _judged(planned, results, failures)
+    combined = combine(verdicts, failures)
+    if combined.status.is_ok:
+        if last_good is not None and FailureStep.STALE in covered:
+            return not_kept(last_good, provenance=Provenance.STALE)
+        combined = combined._replace(directive=_header_directive(route, bag, outputs))
+    has_policies = route.has_cache_policies and not covered
+    policies = _policies(route, combined, planned, bag) if has_policies else ()
+    return outcome_of(combined, bag.references(), covered=covered, policies=policies)
+
+
+def verdicts_of(
+    planned: Planned, results: Sequence[Result[CheckAnswer]], failures: list[str]
+) -> list[Verdict]:
+    """What handlers said; what failed goes to `failures`."""
+    return _judged(planned, results, failures)[0]
+
+
+def outcome_of(
+    combined: Combined,
+    references: frozenset[Reference],
+    *,
+    covered: frozenset[FailureStep],
+    policies: Collection[CachePolicyConfig],
+) -> CheckOutcome:
+    """The answer, which is kept as long as `policies` allow, if nothing stood in for a failure."""
+    outcome = CheckOutcome(
+        status=combined.status,
+        valid_duration=combined.valid_duration,
+        valid_use_count=combined.valid_use_count,
+        references=references,
+        directive=combined.directive,
+        decisions=combined.decisions,
+    )
+    if covered:
+        return not_kept(outcome, provenance=Provenance.SUBSTITUTE)
+    return limited(outcome, policies)
+
+
+def policies_of(route: Route, planned: Planned) -> set[CachePolicyConfig]:
+    """Those of the route, and of the rules and handlers that took part."""
+    return {*route.cache, *(each for _, target in planned for each in target.cache)}
+
+
+def directive_of(
+    request: Sequence[HeaderOperation], response: Sequence[HeaderOperation]
+) -> RouteDirective | None:
+    """What the client is told to do with headers; None for nothing."""
+    if not request and not response:
+        return None
+    return RouteDirective(
+        request_header_operations=tuple(request), response_header_operations=tuple(response)
+    )
+
+
+def value_not_evaluated(rule: str, header: str, reason: str) -> None:
+    """Tell that a header stays as it is, because its value has an error."""
+    _log.warning("header_value_not_evaluated", rule=rule, header=header)
+    # Apart, because it may quote an attribute's value.
+    _log.debug("header_value_reason", rule=rule, header=header, reason=reason)
+
+
+def _judged(
+    planned: Planned, results: Sequence[Result[CheckAnswer]], failures: list[str]
+) -> tuple[list[Verdict], _Outputs]:
     verdicts: list[Verdict] = []
     outputs: _Outputs = {}
     for (rule, target), result in zip(planned, results, strict=True):
@@ -72,26 +144,10 @@ async def check(
             _keep(outputs.setdefault(rule, {}), target, result.output)
             result = result.result  # noqa: PLW2901 - from here on a check like any other
         verdicts.append(Verdict(rule, target.handler.display_name, target.instance.name, result))
-    combined = combine(verdicts, failures)
-    directive = combined.directive
-    if combined.status.is_ok:
-        if last_good is not None and FailureStep.STALE in covered:
-            return not_kept(last_good, provenance=Provenance.STALE)
-        directive = _header_directive(route, bag, outputs)
-    outcome = CheckOutcome(
-        status=combined.status,
-        valid_duration=combined.valid_duration,
-        valid_use_count=combined.valid_use_count,
-        references=bag.references(),
-        directive=directive,
-        decisions=combined.decisions,
-    )
-    if covered:
-        return not_kept(outcome, provenance=Provenance.SUBSTITUTE)
-    return _limited(outcome, route, planned, bag) if route.has_cache_policies else outcome
+    return verdicts, outputs
 
 
-async def _cover(
+async def cover_failures(
     planned: list[tuple[str, CheckTarget]],
     calls: Sequence[Call[CheckAnswer]],
     results: list[Result[CheckAnswer]],
@@ -102,7 +158,7 @@ async def _cover(
 ) -> frozenset[FailureStep]:
     """Put what stands in for failures into `planned` and `results`; which steps were taken."""
     if not any(isinstance(result, Failure) for result in results):
-        return _NOTHING
+        return NOTHING_COVERED
     checks = [
         Asked(rule, target, call, result)
         for (rule, target), call, result in zip(planned, calls, results, strict=True)
@@ -113,18 +169,18 @@ async def _cover(
     return covered
 
 
-def _limited(
-    outcome: CheckOutcome, route: Route, planned: Iterable[tuple[str, CheckTarget]], bag: TrackedBag
-) -> CheckOutcome:
-    """`outcome` under the policies of the route, and of the rules and handlers that took part."""
-    policies = {*route.cache, *(each for _, target in planned for each in target.cache)}
-    if outcome.status.is_ok:
+def _policies(
+    route: Route, combined: Combined, planned: Planned, bag: TrackedBag
+) -> set[CachePolicyConfig]:
+    """All that concern an answer; those of header operations, if these are part of it."""
+    policies = policies_of(route, planned)
+    if combined.status.is_ok:
         policies |= {
             step.cache
             for step in route.headers
             if step.cache is not None and applies(step.condition, step.rule, bag)
         }
-    return limited(outcome, policies)
+    return policies
 
 
 def _calls(
@@ -165,11 +221,7 @@ def _header_directive(route: Route, bag: TrackedBag, outputs: _Outputs) -> Route
             view = bag if known is None else SuppliedBag(bag, known)
             request.extend(_operations(step.request, step.rule, view))
             response.extend(_operations(step.response, step.rule, view))
-    if not request and not response:
-        return None
-    return RouteDirective(
-        request_header_operations=tuple(request), response_header_operations=tuple(response)
-    )
+    return directive_of(request, response)
 
 
 def _operations(
@@ -182,9 +234,7 @@ def _operations(
         try:
             value = config.value.evaluate(bag)
         except EvaluationError as error:
-            _log.warning("header_value_not_evaluated", rule=rule, header=config.name)
-            # Apart, because it may quote an attribute's value.
-            _log.debug("header_value_reason", rule=rule, header=config.name, reason=str(error))
+            value_not_evaluated(rule, config.name, str(error))
             continue
         if value != "":
             yield HeaderOperation(config.name, str(value), config.kind)

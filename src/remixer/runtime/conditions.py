@@ -21,5 +21,10 @@ def applies(condition: Condition | None, rule: str, bag: Bag) -> bool:
     try:
         return condition(bag)
     except EvaluationError as error:
-        _log.debug("match_not_evaluated", rule=rule, reason=str(error))
+        not_evaluated(rule, str(error))
         return False
+
+
+def not_evaluated(rule: str, reason: str) -> None:
+    """Tell that a rule does not apply, because its condition has an error."""
+    _log.debug("match_not_evaluated", rule=rule, reason=reason)

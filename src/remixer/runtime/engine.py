@@ -1,9 +1,9 @@
 """The innermost Mixer: one generation of configuration at a time, behind the port.
 
 Theory of operation. `self._generation` is swapped by one assignment (`use`). A request reads it
-once and keeps it. What never waits is answered by `check_now`: the same coroutine as `check`,
-stepped by hand to its end, which it reaches without suspending because no handler of the route
-waits.
+once and keeps it. What never waits is answered by `check_now`: by a function compiled for the route
+if there can be one, else by the same coroutine as `check`, stepped by hand to its end, which it
+reaches without suspending because no handler of the route waits.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -12,16 +12,18 @@ from functools import partial
 from typing import TypeAlias
 
 from remixer.attributes.bag import Bag, SuppliedBag, TrackedBag
+from remixer.attributes.vocabulary import Vocabulary
 from remixer.mixer.outcome import CheckOutcome, QuotaOutcome, ReportOutcome
 from remixer.mixer.request import CheckRequest
 from remixer.runtime.check import check
+from remixer.runtime.compiled_checks import CompiledChecks
 from remixer.runtime.generation import Generation
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.preprocess import Preprocessed, generate
-from remixer.runtime.quota import allocate
+from remixer.runtime.quota import allocate, allocate_now
 from remixer.runtime.report import report
-from remixer.runtime.routes import Route
+from remixer.runtime.routes import Route, RouteTable
 from remixer.runtime.stepping import run_to_end
 
 _NewView: TypeAlias = Callable[[], TrackedBag]
@@ -34,6 +36,7 @@ class Engine:
         self._guard = guard
         self._metrics = metrics
         self._generation = Generation()
+        self._compiled = CompiledChecks(RouteTable(), Vocabulary(), guard=guard, metrics=metrics)
 
     @property
     def generation(self) -> Generation:
@@ -43,15 +46,18 @@ class Engine:
     def use(self, generation: Generation) -> Generation:
         """Put `generation` in force for all requests from now on; returns the one before."""
         before, self._generation = self._generation, generation
+        vocabulary = generation.snapshot.vocabulary
+        self._compiled = self._compiled.followed_by(generation.routes, vocabulary)
         return before
 
     def check_now(self, request: CheckRequest) -> CheckOutcome | None:
-        generation = self._generation
-        bag = TrackedBag(request.bag)
-        route = generation.routes.route_for(bag)
-        if route.check_may_wait or (request.quotas and route.quota_may_wait):
-            return None
-        return run_to_end(self._check(generation, route, bag, request))
+        outcome = self._compiled.check_now(request)
+        if outcome is None:
+            return self.interpreted_now(request)
+        if not request.quotas or not outcome.status.is_ok:
+            return outcome
+        quotas = self._allocate_now(partial(TrackedBag, request.bag), request)
+        return replace(outcome, quotas=quotas) if quotas else outcome
 
     async def check(self, request: CheckRequest) -> CheckOutcome:
         with self._generation as generation:
@@ -60,12 +66,15 @@ class Engine:
             return await self._check(generation, route, bag, request)
 
     def grant_now(self, request: CheckRequest) -> Mapping[str, QuotaOutcome] | None:
-        generation = self._generation
         bag = TrackedBag(request.bag)
-        route = generation.routes.route_for(bag)
+        route = self._generation.routes.route_for(bag)
         if route.generate_may_wait or route.quota_may_wait:
             return None
-        return run_to_end(self._grant(generation, route, bag, request))
+        new_view: _NewView = partial(TrackedBag, request.bag)
+        if route.generators:
+            generated = run_to_end(generate(route, bag, request.deadline, guard=self._guard))
+            new_view = Preprocessed(request.bag, generated, bag.references()).view
+        return self._allocate_now(new_view, request)
 
     async def grant(self, request: CheckRequest) -> Mapping[str, QuotaOutcome]:
         with self._generation as generation:
@@ -86,6 +95,26 @@ class Engine:
             later=generation.preprocess_later,
             guard=self._guard,
             metrics=self._metrics,
+        )
+
+    def interpreted_now(self, request: CheckRequest) -> CheckOutcome | None:
+        generation = self._generation
+        bag = TrackedBag(request.bag)
+        route = generation.routes.route_for(bag)
+        if route.check_may_wait or (request.quotas and route.quota_may_wait):
+            return None
+        return run_to_end(self._check(generation, route, bag, request))
+
+    def _allocate_now(
+        self, new_view: _NewView, request: CheckRequest
+    ) -> Mapping[str, QuotaOutcome] | None:
+        return allocate_now(
+            self._generation.routes,
+            new_view,
+            request.quotas,
+            request.deduplication_id,
+            request.deadline,
+            guard=self._guard,
         )
 
     async def _check(

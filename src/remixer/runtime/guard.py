@@ -1,11 +1,14 @@
 """The wall around one adapter call: deadline, breaker, exceptions, type of the answer, timing.
 
+Compiled checks (`remixer.runtime.check_code`) have a wall of their own for calls that succeed; what
+goes wrong there is judged here.
+
 One of the few places that may catch `Exception`: an adapter's fault becomes a `Failure` value,
 so that it never cancels its siblings and never ends a request by accident.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import CoroutineType
 from typing import Final, TypeVar, cast
 
@@ -24,7 +27,7 @@ T = TypeVar("T")
 _LOG_INTERVAL_S: Final = 1.0  # per handler: a broken back end fails every request
 _log: Final = event_log(__name__)
 
-_TOO_LATE: Final = Failure("not asked: the request's deadline had passed", is_timeout=True)
+TOO_LATE: Final = Failure("not asked: the request's deadline had passed", is_timeout=True)
 _REFUSED: Final = Failure("not asked: it failed too often, its circuit breaker is open")
 _BROKEN_PROMISE: Final = Failure(
     "answered with something to wait for; a method that waits must be `async def`"
@@ -68,9 +71,34 @@ class Guard:
                 started[index] = task.result()
         return started  # type: ignore[return-value] # every coroutine was replaced above
 
-    def run_now(self, call: Call[T]) -> Result[T]:
+    def run_now(self, call: Call[T], deadline: Deadline | None = None) -> Result[T]:
         """Result of a call whose entry never waits."""
-        return cast("Result[T]", self._start(call, None))
+        breaker = call.entry.breaker
+        if breaker is None:
+            return cast("Result[T]", self._start(call, deadline))
+        return cast("Result[T]", self._start_watched(call, breaker, deadline))
+
+    @property
+    def now_s(self) -> Callable[[], float]:
+        """Monotonic seconds, by which calls are timed."""
+        return self._clock.monotonic_s
+
+    def successes_of(self, entry: Entry[T]) -> Callable[[float], None]:
+        """Takes note of calls that ended well; for callers that do without `run_all`."""
+        return self._metrics.successes_of(
+            template=entry.template, handler=entry.handler, adapter=entry.adapter
+        )
+
+    def caught(self, entry: Entry[T], begun_s: float, error: BaseException) -> Failure:
+        """What a call came to that raised `error`."""
+        return self._failed(entry, begun_s, Failure(reason_of(error)))
+
+    def judged_now(self, entry: Entry[T], outcome: object, begun_s: float) -> Result[T]:
+        """What a call came to that gave `outcome` and may not wait."""
+        if type(outcome) is not entry.answer and hasattr(outcome, "__await__"):
+            _abandon(outcome)
+            return self._failed(entry, begun_s, _BROKEN_PROMISE)
+        return self._judged(entry, outcome, begun_s)
 
     def covered(self, entry: Entry[T], failure: Failure, *, policy: str, step: str) -> None:
         """Take note of what stands in for the answer of a call that failed."""
@@ -117,7 +145,7 @@ class Guard:
 
     def _tell(self, entry: Entry[T], breaker: Breaker, permit: Permit, result: object) -> None:
         now_s = self._clock.monotonic_s()
-        if result is _TOO_LATE:
+        if result is TOO_LATE:
             breaker.abandoned(permit)
         elif not isinstance(result, Failure):
             breaker.succeeded(permit, now_s=now_s)
@@ -132,17 +160,14 @@ class Guard:
         entry = call.entry
         begun_s = self._clock.monotonic_s()
         if deadline is not None and begun_s >= deadline.at_monotonic_s:
-            return _TOO_LATE
+            return TOO_LATE
         try:
             outcome = entry.method(*call.arguments)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the wall
-            return self._failed(entry, begun_s, Failure(reason_of(error)))
-        if type(outcome) is not entry.answer and hasattr(outcome, "__await__"):
-            if entry.may_wait:
-                return self._finish(entry, outcome, begun_s, deadline)
-            _abandon(outcome)
-            return self._failed(entry, begun_s, _BROKEN_PROMISE)
-        return self._judged(entry, outcome, begun_s)
+            return self.caught(entry, begun_s, error)
+        if entry.may_wait and type(outcome) is not entry.answer and hasattr(outcome, "__await__"):
+            return self._finish(entry, outcome, begun_s, deadline)
+        return self.judged_now(entry, outcome, begun_s)
 
     async def _finish(
         self, entry: Entry[T], outcome: Awaitable[T], begun_s: float, deadline: Deadline | None

@@ -1,6 +1,6 @@
 """What the runtime tells about itself, as a port; `remixer.observability` implements it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,6 +25,10 @@ class RuntimeMetrics(Protocol):
         self, *, template: str, handler: str, adapter: str, error: bool, seconds: float
     ) -> None:
         """One handler call ended."""
+        ...
+
+    def successes_of(self, *, template: str, handler: str, adapter: str) -> Callable[[float], None]:
+        """As `dispatched`, without errors: takes the seconds of calls of one kind."""
         ...
 
     def failure_covered(self, *, handler: str, step: str) -> None:
@@ -57,6 +61,16 @@ class NoMetrics:
         self, *, template: str, handler: str, adapter: str, error: bool, seconds: float
     ) -> None:
         """Ignore it."""
+
+    def successes_of(self, *, template: str, handler: str, adapter: str) -> Callable[[float], None]:
+        """What hands each to `dispatched`, for those who take note there."""
+
+        def dispatched(seconds: float) -> None:
+            self.dispatched(
+                template=template, handler=handler, adapter=adapter, error=False, seconds=seconds
+            )
+
+        return dispatched
 
     def failure_covered(self, *, handler: str, step: str) -> None:
         """Ignore it."""

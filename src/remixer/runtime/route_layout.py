@@ -167,7 +167,7 @@ class _Layout:
                 and (target := self._targets.of(action, instance)) is not None
             )
             if targets:
-                yield Step(rule=rule.name, condition=_condition(rule), targets=targets)
+                yield Step(rule.name, _condition(rule), targets, match=rule.match)
 
 
 def _joined(first: Route, second: Route) -> Route:
@@ -209,6 +209,7 @@ def _header_steps(rules: Iterable[RuleConfig]) -> Iterator[HeaderStep]:
                 request=rule.request_header_operations,
                 response=rule.response_header_operations,
                 cache=rule.cache,
+                match=rule.match,
             )
 
 

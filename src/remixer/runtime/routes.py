@@ -13,6 +13,7 @@ from remixer.attributes.bag import Bag
 from remixer.attributes.values import Value
 from remixer.config.policy_settings import CachePolicyConfig, FailureStep
 from remixer.config.snapshot import HeaderOperationConfig, InstanceConfig
+from remixer.expr.compile import Expression
 from remixer.foundation.status import Status
 from remixer.runtime.callee import Callee
 from remixer.runtime.calls import Entry
@@ -67,6 +68,8 @@ class Step(Generic[T]):
     rule: str
     condition: Condition | None
     targets: tuple[Target[T], ...]
+    match: Expression | None = None
+    """Of which `condition` was made."""
 
 
 CheckStep: TypeAlias = Step[CheckAnswer]
@@ -87,6 +90,8 @@ class HeaderStep:
     request: tuple[HeaderOperationConfig, ...]
     response: tuple[HeaderOperationConfig, ...]
     cache: CachePolicyConfig | None = None
+    match: Expression | None = None
+    """Of which `condition` was made."""
 
 
 class RouteStamp:

@@ -1,14 +1,15 @@
 """From compiled expressions to one function that makes a template's instance from a bag.
 
-Theory of operation. A template's message is turned once into a tree of closures: fields that
-are not configured become constants, whole messages without expressions too. On the request path
-nothing is looked up and no path is composed. If an expression fails, the expressions are walked
-once more to find which one it was: they are pure, so the same one fails again.
+Theory of operation. A template's message is turned once into a plan: fields that are not
+configured become constants, whole messages without expressions too. `instance_builder` makes a tree
+of closures of a plan; `remixer.runtime.check_code` writes it into a larger function. On the request
+path nothing is looked up and no path is composed. If an expression fails, the expressions are
+walked once more to find which one it was: they are pure, so the same one fails again.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias, assert_never, cast
 
 from remixer.attributes.bag import Bag
 from remixer.attributes.values import (
@@ -27,7 +28,8 @@ from remixer.foundation.status import Code
 from remixer.templates.schema import Field, Message, Template
 
 Evaluate: TypeAlias = Callable[[Bag], Value]
-Parts: TypeAlias = Mapping[str, "_Part"]
+Parts: TypeAlias = Mapping[str, "Plan"]
+_Computes: TypeAlias = tuple[tuple[str, Callable[[Bag], object]], ...]
 
 _ZEROS: Final[dict[ValueType, object]] = {
     ValueType.VALUE_TYPE_UNSPECIFIED: None,
@@ -61,20 +63,43 @@ class InstanceError(PolicyError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Constant:
+class Known:
     """Needs no bag."""
 
     value: object
 
 
 @dataclass(frozen=True, slots=True)
-class _Computed:
-    """Needs a bag."""
+class Leaf:
+    """The value of an expression; of a string map, all its entries."""
 
-    compute: Callable[[Bag], object]
+    expression: Expression
 
 
-_Part: TypeAlias = _Constant | _Computed
+@dataclass(frozen=True, slots=True)
+class MapPlan:
+    """A dict of what is known and what each request decides."""
+
+    known: Mapping[str, object]
+    computed: tuple[tuple[str, "Plan"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePlan:
+    """A call of a carrier with these keywords."""
+
+    carrier: Callable[..., object]
+    known: Mapping[str, object]
+    computed: tuple[tuple[str, "Plan"], ...]
+
+
+Plan: TypeAlias = Known | Leaf | MapPlan | MessagePlan
+
+
+def instance_plan(template: Template, name: str, expressions: Mapping[str, Expression]) -> Plan:
+    """What the instance is made of; arguments as of `instance_builder`."""
+    leaves = {path: _leaf(each) for path, each in expressions.items()}
+    return _message_plan(template.message, "", leaves, {"name": name})
 
 
 def instance_builder(
@@ -86,11 +111,10 @@ def instance_builder(
     `subject.properties[k]`; a field without one gets its type's zero value, a `Value` field
     None. Paths are trusted to be the template's own.
     """
-    leaves = {path: _leaf(each) for path, each in expressions.items()}
-    part = _message_part(template.message, "", leaves, {"name": name})
-    if isinstance(part, _Constant):
-        return lambda _bag: part.value
-    compute = part.compute
+    plan = instance_plan(template, name, expressions)
+    if isinstance(plan, Known):
+        return lambda _bag: plan.value
+    compute = _compute(plan)
     paths = {go_path(path): each.evaluate for path, each in expressions.items()}
 
     def build(bag: Bag) -> object:
@@ -128,87 +152,110 @@ def _go_name(field: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in field.split("_"))
 
 
-def _leaf(expression: Expression) -> _Part:
-    if expression.constant is not None:
-        return _Constant(expression.constant)
-    evaluate: Evaluate = expression.evaluate
-    if expression.type is not ValueType.STRING_MAP:
-        return _Computed(evaluate)
-
-    def evaluate_whole(bag: Bag) -> Value:
-        # The handler sees every entry, so the answer depends on every entry.
-        entries = cast("StringMap", evaluate(bag)).whole()
-        return entries if isinstance(entries, PlainStringMap) else PlainStringMap(entries)
-
-    return _Computed(evaluate_whole)
+def whole_entries(value: object) -> PlainStringMap:
+    """All entries of a string map. The handler sees every one, so the answer depends on all."""
+    entries = cast("StringMap", value).whole()
+    return entries if isinstance(entries, PlainStringMap) else PlainStringMap(entries)
 
 
-def _message_part(
-    message: Message, prefix: str, leaves: Parts, extra: Mapping[str, object]
-) -> _Part:
-    parts = {
-        field.name: _field_part(field, prefix + field.name, leaves) for field in message.fields
-    }
-    constants, computed = _split(parts.items())
-    constants.update(extra)
-    # The carrier's constructor is the template author's; its signature is not known here.
-    carrier = cast("Callable[..., object]", message.carrier)
-    if not computed:
-        return _Constant(carrier(**constants))
-    if len(computed) == 1:
-        ((only, compute_only),) = computed
-        return _Computed(lambda bag: carrier(**constants, **{only: compute_only(bag)}))
+def _compute(plan: Leaf | MapPlan | MessagePlan) -> Callable[[Bag], object]:
+    match plan:
+        case Leaf(expression=expression):
+            evaluate: Evaluate = expression.evaluate
+            if expression.type is not ValueType.STRING_MAP:
+                return evaluate
+            return lambda bag: whole_entries(evaluate(bag))
+        case MapPlan(known=known, computed=computed):
+            return _dict_maker(known, _computes(computed))
+        case MessagePlan(carrier=carrier, known=known, computed=computed):
+            return _carrier_maker(carrier, known, _computes(computed))
+        case _:
+            assert_never(plan)
+
+
+def _computes(parts: Iterable[tuple[str, Plan]]) -> _Computes:
+    return tuple((name, _compute(part)) for name, part in parts if not isinstance(part, Known))
+
+
+def _dict_maker(known: Mapping[str, object], computed: _Computes) -> Callable[[Bag], object]:
+    if not known:
+        return lambda bag: {key: compute(bag) for key, compute in computed}
 
     def build(bag: Bag) -> object:
-        values = dict(constants)
+        values = dict(known)
+        for key, compute in computed:
+            values[key] = compute(bag)
+        return values
+
+    return build
+
+
+def _carrier_maker(
+    carrier: Callable[..., object], known: Mapping[str, object], computed: _Computes
+) -> Callable[[Bag], object]:
+    if len(computed) == 1:
+        ((only, compute_only),) = computed
+        return lambda bag: carrier(**known, **{only: compute_only(bag)})
+
+    def build(bag: Bag) -> object:
+        values = dict(known)
         for name, compute in computed:
             values[name] = compute(bag)
         return carrier(**values)
 
-    return _Computed(build)
+    return build
 
 
-def _field_part(field: Field, path: str, leaves: Parts) -> _Part:
+def _leaf(expression: Expression) -> Plan:
+    if expression.constant is not None:
+        return Known(expression.constant)
+    return Leaf(expression)
+
+
+def _message_plan(
+    message: Message, prefix: str, leaves: Parts, extra: Mapping[str, object]
+) -> Plan:
+    parts = {
+        field.name: _field_plan(field, prefix + field.name, leaves) for field in message.fields
+    }
+    known, computed = _split(parts.items())
+    known.update(extra)
+    # The carrier's constructor is the template author's; its signature is not known here.
+    carrier = cast("Callable[..., object]", message.carrier)
+    if not computed:
+        return Known(carrier(**known))
+    return MessagePlan(carrier, known, computed)
+
+
+def _field_plan(field: Field, path: str, leaves: Parts) -> Plan:
     if field.is_map:
-        return _map_part(path, leaves)
+        return _map_plan(path, leaves)
     if field.message is not None:
-        return _message_part(field.message, f"{path}.", leaves, {})
-    zero = _Constant(_ZEROS[field.type or ValueType.VALUE_TYPE_UNSPECIFIED])
+        return _message_plan(field.message, f"{path}.", leaves, {})
+    zero = Known(_ZEROS[field.type or ValueType.VALUE_TYPE_UNSPECIFIED])
     return leaves.get(path, zero)
 
 
-def _map_part(path: str, leaves: Parts) -> _Part:
+def _map_plan(path: str, leaves: Parts) -> Plan:
     start = f"{path}["
     entries = {
         each[len(start) : -1]: leaf
         for each, leaf in leaves.items()
         if each.startswith(start) and each.endswith("]")
     }
-    constants, computed = _split(entries.items())
-    if not computed:
-        return _Constant(constants)
-    if not constants:
-        return _Computed(lambda bag: {key: compute(bag) for key, compute in computed})
-
-    def build(bag: Bag) -> object:
-        values = dict(constants)
-        for key, compute in computed:
-            values[key] = compute(bag)
-        return values
-
-    return _Computed(build)
+    known, computed = _split(entries.items())
+    return MapPlan(known, computed) if computed else Known(known)
 
 
 def _split(
-    parts: Iterable[tuple[str, _Part]],
-) -> tuple[dict[str, object], tuple[tuple[str, Callable[[Bag], object]], ...]]:
+    parts: Iterable[tuple[str, Plan]],
+) -> tuple[dict[str, object], tuple[tuple[str, Plan], ...]]:
     """What is known now, and what each request decides."""
-    constants: dict[str, object] = {}
-    computed: list[tuple[str, Callable[[Bag], object]]] = []
+    known: dict[str, object] = {}
+    computed: list[tuple[str, Plan]] = []
     for name, part in parts:
-        match part:
-            case _Constant(value=value):
-                constants[name] = value
-            case _Computed(compute=compute):
-                computed.append((name, compute))
-    return constants, tuple(computed)
+        if isinstance(part, Known):
+            known[name] = part.value
+        else:
+            computed.append((name, part))
+    return known, tuple(computed)

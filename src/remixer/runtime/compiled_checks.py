@@ -1,0 +1,96 @@
+"""The compiled checks of one configuration, written when they are first needed.
+
+A route that no change has touched keeps its function from one configuration to the next: equal
+stamps mean equal rules and the same handlers.
+"""
+
+from typing import Final, NamedTuple
+
+from remixer.attributes.vocabulary import Vocabulary
+from remixer.expr.inline import UNREAD
+from remixer.mixer.outcome import CheckOutcome
+from remixer.mixer.request import CheckRequest
+from remixer.runtime.check_code import CheckFunction, Namespace, NotWritableError, write_check
+from remixer.runtime.compiled_check import CompiledCheck
+from remixer.runtime.guard import Guard
+from remixer.runtime.metrics import RuntimeMetrics
+from remixer.runtime.routes import Route, RouteStamp, RouteTable
+
+MAX_COMPILED: Final = 1_000
+"""Routes, about 20 kB each; those that are asked later are interpreted."""
+
+
+class _Compiled(NamedTuple):
+    stamp: RouteStamp | None
+    check: CheckFunction
+
+
+class CompiledChecks:
+    """Answers checks that a compiled function can answer."""
+
+    def __init__(
+        self, table: RouteTable, vocabulary: Vocabulary, *, guard: Guard, metrics: RuntimeMetrics
+    ) -> None:
+        self._by_namespace = table.by_namespace
+        self._default = table.default
+        self._vocabulary = vocabulary
+        self._guard = guard
+        self._metrics = metrics
+        self._compiled: dict[str, _Compiled] = {}
+        """By the route's name."""
+
+    def followed_by(self, table: RouteTable, vocabulary: Vocabulary) -> "CompiledChecks":
+        """Those of the next configuration."""
+        following = CompiledChecks(table, vocabulary, guard=self._guard, metrics=self._metrics)
+        for name, compiled in self._compiled.items():
+            route = table.by_namespace.get(name) if name else table.default
+            stamp = None if route is None else route.stamp
+            if stamp is not None and stamp == compiled.stamp:
+                following._compiled[name] = compiled
+        return following
+
+    def check_now(self, request: CheckRequest) -> CheckOutcome | None:
+        """The verdict without quotas; None, with nothing asked, if it must be interpreted.
+
+        Chooses the route as `RouteTable.route_for` does. Raises `CheckFailedError`.
+        """
+        bag = request.bag
+        kind = bag["context.reporter.kind"]
+        destination: Namespace = UNREAD
+        source: Namespace = UNREAD
+        namespace: Namespace = None
+        if kind is None or kind == "inbound":
+            namespace = destination = bag["destination.namespace"]
+        elif kind == "outbound":
+            namespace = source = bag["source.namespace"]
+        elif type(kind) is not str:
+            return None
+        route = self._default
+        if type(namespace) is str:
+            route = self._by_namespace.get(namespace, route)
+        elif namespace is not None:
+            return None
+        if route.quota_may_wait and request.quotas:
+            return None
+        compiled = self._compiled.get(route.name)
+        if compiled is None:
+            compiled = self._compile(route)
+        return compiled[1](bag, kind, destination, source, request.deadline, request.last_good)
+
+    def _compile(self, route: Route) -> _Compiled:
+        check: CheckFunction = _interpreted
+        if len(self._compiled) >= MAX_COMPILED:
+            return _Compiled(None, check)
+        try:
+            code = write_check(route, self._vocabulary, self._guard)
+        except NotWritableError:
+            pass
+        else:
+            check = CompiledCheck(code, route, guard=self._guard, metrics=self._metrics).check
+        compiled = self._compiled[route.name] = _Compiled(route.stamp, check)
+        return compiled
+
+
+def _interpreted(*_request: object) -> CheckOutcome | None:
+    """Stands where no function could be written."""
+    return None

@@ -1,0 +1,315 @@
+"""A compiled check and the interpreter agree on everything that can be seen of a request."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remixer.attributes.bag import plain_bag
+from remixer.attributes.values import Duration
+from remixer.foundation.deadline import Deadline
+from remixer.foundation.status import Status
+from remixer.mixer.outcome import CheckOutcome
+from remixer.mixer.request import CheckRequest
+from remixer.runtime.metrics import NoMetrics
+from remixer.sdk import CheckResult, Handler
+from remixer.testing.clock import VirtualClock
+from remixer.testing.engine import RunningEngine, running_engine
+from remixer.testing.scripted import Journal, Script, Scripted, adapter_of, scripted_adapters
+from remixer.testing.texts import (
+    DENY,
+    FAIL,
+    NOTHING,
+    VOCABULARY,
+    action,
+    handler,
+    instance,
+    rule,
+)
+
+DIRECT: Final = (
+    'status: {code: 9, message: closed, details: [{"@type": '
+    '"type.googleapis.com/istio.policy.v1beta1.DirectHttpResponse", code: 403, '
+    "headers: {x-why: because}}]}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Odd(CheckResult):
+    """A result of a class of the adapter's own."""
+
+
+class Steady(Scripted):
+    """Answers every request with the same object, or with something that is no answer."""
+
+    def __init__(self, script: Script, name: str, journal: Journal) -> None:
+        super().__init__(script, name, journal)
+        self._same = CheckResult(valid_duration=script.valid_duration, valid_use_count=5)
+
+    def check(self, instance: object) -> CheckResult:
+        self._note(f"check {instance}")
+        answers: Mapping[str, Callable[[], object]] = {
+            "": lambda: self._same,
+            "odd": lambda: Odd(Status(5, "odd")),
+            "wrong": lambda: 7,
+            "later": lambda: asyncio.sleep(1),
+            "no opinion": CheckResult,
+        }
+        return answers[self.script.status.message]()  # type: ignore[return-value] # on purpose
+
+
+HANDLERS: Final = {
+    "scripted": handler("scripted"),
+    "deny": handler("deny", DENY),
+    "direct": handler("direct", DIRECT),
+    "fail": handler("fail", FAIL),
+    "steady": handler("steady", adapter="steady"),
+    "short": handler("short", "valid_duration: 1s", adapter="steady"),
+    "none": handler("none", "status: {message: no opinion}", adapter="steady"),
+    "odd": handler("odd", "status: {message: odd}", adapter="steady"),
+    "wrong": handler("wrong", "status: {message: wrong}", adapter="steady"),
+    "later": handler("later", "status: {message: later}", adapter="steady"),
+    "waiting": handler("waiting", adapter="waiting"),
+}
+INSTANCES: Final = {
+    "nothing": NOTHING,
+    "who": instance("who", "listentry", "value: user"),
+    "key": instance("key", "listentry", 'value: \'request.headers["x"] | user | "none"\''),
+    "sum": instance("sum", "listentry", "value: size + 1"),
+    "all": instance(
+        "all", "authorization", "subject: {user: user, properties: {size: size, it: user}}"
+    ),
+    "computed": instance("computed", "listentry", "value: 'request.headers[user] | \"x\"'"),
+}
+CONDITIONS: Final = (
+    "",
+    'user == "al"',
+    "true",
+    'user != "z"',
+    'user != "al" && size > 1',
+    'request.headers["x"] == "1"',
+    'request.headers["x"] == "1" || request.headers["y"] == user',
+    '(request.headers["y"] | "2") == "2"',
+    'source.namespace == "bank"',
+    '(user | source.namespace | "z") == "z"',
+    'match(user, "a*") || user.endsWith("b")',
+    'size == 3 || (user | "") == "bo"',
+    '"al" == "al"',
+    'context.reporter.kind == "outbound"',
+)
+VALUES: Final = ("user", '"fixed"', '""', 'request.headers["x"] | "none"', 'user + "!"')
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Header operations of a rule."""
+
+    requests: tuple[str, ...]
+    removes: bool
+
+    def text(self) -> str:
+        fields = []
+        if self.requests:
+            each = ", ".join(
+                f"{{name: x-{index}, values: ['{value}']}}"
+                for index, value in enumerate(self.requests)
+            )
+            fields.append(f"requestHeaderOperations: [{each}]")
+        if self.removes:
+            fields.append("responseHeaderOperations: [{name: server, operation: REMOVE}]")
+        return ", ".join(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOf:
+    """A rule: condition, actions, header operations."""
+
+    condition: str
+    actions: tuple[tuple[str, tuple[str, ...]], ...]
+    header: Header | None
+    namespace: str
+
+    def text(self, number: int) -> str:
+        return rule(
+            f"r{number}",
+            *(
+                action(f"{name}.shop", *(f"{each}.shop" for each in instances))
+                for name, instances in self.actions
+            ),
+            match=self.condition,
+            more="" if self.header is None else self.header.text(),
+            namespace=self.namespace,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A configuration."""
+
+    rules: tuple[RuleOf, ...]
+    policies: tuple[str, ...]
+
+    def text(self) -> str:
+        parts = [VOCABULARY, *HANDLERS.values(), *INSTANCES.values(), *self.policies]
+        return "".join([*parts, *(each.text(index) for index, each in enumerate(self.rules))])
+
+
+def policy(kind: str, spec: str) -> str:
+    return f"\nkind: {kind}\nmetadata: {{name: p, namespace: shop}}\nspec: {{{spec}}}\n---\n"
+
+
+POLICIES: Final = (
+    policy("CachePolicy", "handlers: [steady, deny], maxAge: 2s"),
+    policy("CachePolicy", "handlers: [scripted, direct], maxUses: 3, denialMaxAge: 1s"),
+    policy("FailurePolicy", "handlers: [fail, wrong], onFailure: [open]"),
+    policy("FailurePolicy", "handlers: [fail], onFailure: [stale, closed]"),
+    policy("FailurePolicy", "handlers: [later], onFailure: [fallback, closed], fallback: steady"),
+)
+
+# Nearly all that can be compiled; one part that cannot makes the whole route interpreted.
+names = st.sampled_from([*[each for each in HANDLERS if each != "waiting"] * 3, "waiting"])
+instances = st.sampled_from([*[each for each in INSTANCES if each != "computed"] * 3, "computed"])
+conditions = st.sampled_from([*CONDITIONS * 3, 'request.headers[user] == "1"'])
+headers = st.builds(
+    Header,
+    requests=st.lists(st.sampled_from(VALUES), max_size=2).map(tuple),
+    removes=st.booleans(),
+).filter(lambda each: each.text() != "")
+actions = st.tuples(names, st.lists(instances, min_size=1, max_size=2, unique=True).map(tuple))
+rules = st.builds(
+    RuleOf,
+    condition=conditions,
+    actions=st.lists(actions, min_size=1, max_size=2).map(tuple),
+    header=st.none() | st.none() | headers,
+    namespace=st.sampled_from(["shop", "istio-system", "bank"]),
+)
+setups = st.builds(
+    Setup,
+    rules=st.lists(rules, max_size=4).map(tuple),
+    policies=st.lists(st.sampled_from(POLICIES), max_size=1).map(tuple),
+)
+
+users = st.sampled_from(["al", "al", "bo", "x", "", 3, {"x": "1"}])
+bags = st.fixed_dictionaries(
+    {"destination.namespace": st.sampled_from([*["shop"] * 9, "bank", "", 2, {"a": "b"}])},
+    optional={
+        "context.reporter.kind": st.sampled_from(["inbound", "inbound", "outbound", "?", 1]),
+        "source.namespace": st.sampled_from(["shop", "bank", b"x"]),
+        "user": users,
+        "size": st.sampled_from([1, 3, "3"]),
+        "request.headers": st.one_of(
+            st.dictionaries(st.sampled_from(["x", "y", "al"]), st.sampled_from(["1", "al"])),
+            st.just("none"),
+        ),
+    },
+)
+
+
+@dataclass(slots=True)
+class Noted(NoMetrics):
+    """What the runtime tells of itself."""
+
+    told: list[object] = field(default_factory=list)
+
+    def dispatched(
+        self, *, template: str, handler: str, adapter: str, error: bool, seconds: float
+    ) -> None:
+        self.told.append((template, handler, adapter, error, seconds))
+
+    def failure_covered(self, *, handler: str, step: str) -> None:
+        self.told.append((handler, step))
+
+    def destinations(self, count: int, instances: int) -> None:
+        self.told.append((count, instances))
+
+
+class _Lines(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[object] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append((record.getMessage(), vars(record).get("fields")))
+
+
+@contextmanager
+def logged() -> Iterator[list[object]]:
+    """All events of the runtime, those for debugging included."""
+    logger, lines = logging.getLogger("remixer.runtime"), _Lines()
+    level, propagates = logger.level, logger.propagate
+    logger.addHandler(lines)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    try:
+        yield lines.lines
+    finally:
+        logger.removeHandler(lines)
+        logger.setLevel(level)
+        logger.propagate = propagates
+
+
+@dataclass(slots=True)
+class Seen:
+    """What there is to see of some requests."""
+
+    answers: list[object] = field(default_factory=list)
+    told: list[object] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    lines: list[object] = field(default_factory=list)
+
+
+async def seen(setup: Setup, requests: list[CheckRequest], *, is_compiled: bool) -> Seen:
+    journal, metrics, result = Journal(), Noted(), Seen()
+
+    def make(script: Script, name: str) -> Handler:
+        return Steady(script, name, journal)
+
+    known = (*scripted_adapters(journal), adapter_of("steady", make, journal))
+    more = {"authorization"}
+    adapters = [replace(each, templates=each.templates | more) for each in known]
+    async with running_engine(
+        {"a": setup.text()}, adapters=adapters, metrics=metrics, clock=VirtualClock()
+    ) as running:
+        assert running.engine.generation.snapshot.problems == ()
+        with logged() as result.lines:
+            for request in requests:
+                result.answers.append(answer(running, request, is_compiled=is_compiled))
+    result.told, result.events = metrics.told, journal.events
+    return result
+
+
+def answer(running: RunningEngine, request: CheckRequest, *, is_compiled: bool) -> object:
+    """The outcome, or the error, or None if a handler waits."""
+    engine = running.engine
+    ask = engine.check_now if is_compiled else engine.interpreted_now
+    try:
+        return ask(request)
+    except Exception as error:  # noqa: BLE001 - whatever it is, both must raise it
+        return type(error), str(error)
+
+
+last_goods = st.none() | st.builds(
+    CheckOutcome, st.just(Status()), st.just(Duration(1)), st.just(1), st.just(frozenset())
+)
+requests = st.builds(
+    lambda bag, deadline, last_good: CheckRequest(
+        plain_bag(bag), deadline=deadline, last_good=last_good
+    ),
+    bags,
+    st.sampled_from([None, None, None, Deadline(-1.0), Deadline(9.0)]),
+    last_goods,
+)
+
+
+@given(setups, st.lists(requests, min_size=1, max_size=6))
+def test_the_compiled_check_is_the_interpreted_one(setup: Setup, asked: list[CheckRequest]) -> None:
+    # Each request twice: the second may be answered with what was kept of the first.
+    twice = [each for each in asked for _ in range(2)]
+    compiled = asyncio.run(seen(setup, twice, is_compiled=True))
+    interpreted = asyncio.run(seen(setup, twice, is_compiled=False))
+    assert compiled == interpreted
