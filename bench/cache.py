@@ -17,7 +17,7 @@ from random import Random
 from rich.console import Console
 from rich.table import Table
 
-from bench.bodies import read_attributes
+from bench.bodies.recording import bag_of, read
 from bench.in_process import engine_on
 from bench.measure import Figure, cpu_per_call
 from remixer.attributes.bag import Bag, Condition, PlainBag, Reference
@@ -110,7 +110,7 @@ def main() -> int:
 
 
 async def _cost_lines() -> list[Line]:
-    _, bag = read_attributes("check-25")
+    bag = bag_of(read("check-25"))
     request = CheckRequest(bag)
     kept = replace(request, keeps_answer=True)
     lines: list[Line] = []
@@ -153,7 +153,7 @@ def _cost(name: str, figure: Figure, goal: str = "") -> Line:
 
 
 def _requests(count: int, *, first: int = 0) -> Iterator[CheckRequest]:
-    _, bag = read_attributes("check-25")
+    bag = bag_of(read("check-25"))
     for number in range(first, first + count):
         own = PlainBag(bag)
         own["source.user"] = f"cluster.local/ns/team-{number % 997}/sa/service-{number}"

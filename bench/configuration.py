@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from bench.in_process import ADAPTERS, CONFIGS, Row
-from bench.measure import cpu_per_call
+from bench.in_process import ADAPTERS
+from bench.measure import Row, cpu_per_call
+from bench.policies import CONFIGS
 from remixer.config.memory import ResolveMemory
 from remixer.config.resolve import resolve
 from remixer.config.resources import ParsedFile, combine, overlay, parse_file

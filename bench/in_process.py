@@ -1,15 +1,17 @@
-"""Rows without a network: bytes through the codecs and the engine, and expressions."""
+"""Rows without a network: request bytes in, response bytes out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from random import Random
 
-from bench.bodies import recorded
-from bench.measure import Figure, cpu_per_call
+from bench.bodies import recorded, recording
+from bench.measure import Figure, Row, cpu_per_call
+from bench.out_of_process import AT_ONCE, back_end
+from bench.policies import policy_text
+from bench.subjects import ACCESS_LOG, OUT_OF_PROCESS, Ask, Subject
 from remixer.adapters.denier import INFO as DENIER
 from remixer.adapters.listchecker import INFO as LISTCHECKER
 from remixer.adapters.memquota import INFO as MEMQUOTA
@@ -22,121 +24,149 @@ from remixer.attributes.vocabulary import Vocabulary
 from remixer.expr.compile import Expression, compile_expression
 from remixer.foundation.clock import SystemClock
 from remixer.foundation.deadline import Deadline
-from remixer.frontends.envoy.access_log.codec import StreamDecoder
+from remixer.frontends.envoy.access_log import access_log_methods
 from remixer.frontends.envoy.ext_authz import ext_authz_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
-from remixer.mixer.outcome import ReportOutcome
 from remixer.observability.metrics import RuntimeMetrics
 from remixer.runtime.engine import Engine
 from remixer.testing.engine import running_engine
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.settings import CacheSettings
-from remixer.transport.port import Peer, UnaryMethod
+from remixer.transport.port import Method, Peer, StreamMethod, UnaryMethod
 
 ADAPTERS = (DENIER, LISTCHECKER, MEMQUOTA, NOOP, PROMETHEUS, STDIO)
-CONFIGS = Path(__file__).parent / "configs"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table. `goal_us` None: none stated."""
-
-    name: str
-    figure: Figure
-    goal_us: float | None = None
+ROUNDS = 5
+WAITING_CALLS = 1_000
+STREAM_MESSAGES = 500
+VARIED_CALLS = 5_000
+"""In each round, and before the first."""
 
 
 class BenchContext:
     """What a transport would hand to a handler."""
 
-    metadata: dict[str, str] = {}  # noqa: RUF012 - never changed
+    metadata: Mapping[str, str] = {}
     deadline: Deadline | None = None
     peer = Peer("bench")
 
-    def set_trailing_metadata(self, metadata: dict[str, str]) -> None:
+    def set_trailing_metadata(self, metadata: Mapping[str, str]) -> None:
         """Nowhere to send it."""
 
 
-def engine_rows() -> list[Row]:
-    """Mixer's and Envoy's checks and reports, from request bytes to response bytes."""
-    return asyncio.run(_engine_rows())
+def figure(subject: Subject) -> Figure:
+    """CPU time of this process, per unit."""
+    return asyncio.run(_figure(subject))
 
 
-async def _engine_rows() -> list[Row]:
-    return [
-        await _row("check, no rule", "none", "check-25", "Mixer/Check"),
-        await _row(
-            "check, allow through a list rule", "allow", "check-25", "Mixer/Check", goal_us=40
-        ),
-        await _row("check, deny", "deny", "check-25", "Mixer/Check"),
-        await _row("check, allow with quota", "quota", "check-25-quota", "Mixer/Check"),
-        await _row("report x1, 2 metrics of 8 labels", "metrics", "report-1", "Mixer/Report"),
-        await _row("report x100, per bag", "metrics", "report-100", "Mixer/Report", divide=100),
-        await _row(
-            "ext_authz check, allow through a list rule",
-            "allow",
-            "ext-authz",
-            "Authorization/Check",
-            goal_us=40,
-        ),
-        await _access_log_row(),
-        await _row("check, hit", "allow", "check-25", "Mixer/Check", cached=True),
-        await _row(
-            "ext_authz check, hit", "allow", "ext-authz", "Authorization/Check", cached=True
-        ),
-    ]
+async def _figure(subject: Subject) -> Figure:
+    if subject.config == OUT_OF_PROCESS:
+        with back_end() as address:
+            return await _measured(subject, policy_text(subject.config, back_end=address))
+    return await _measured(subject, policy_text(subject.config))
 
 
-async def _row(
-    name: str,
-    config: str,
-    body: str,
-    method: str,
-    *,
-    goal_us: float | None = None,
-    divide: int = 1,
-    cached: bool = False,
-) -> Row:
-    async with answering(config, method, cached=cached) as call:
-        message = recorded(body)
-        context = BenchContext()
-        call(message, context)
-        figure = cpu_per_call(lambda: call(message, context))
-    parts = (figure.minimum / divide, figure.median / divide, figure.maximum / divide)
-    return Row(name, Figure(*parts), goal_us)
+async def _measured(subject: Subject, policy: str) -> Figure:
+    async with _method(policy, subject.path, has_cache=subject.has_cache) as method:
+        if isinstance(method, StreamMethod):
+            found = await _streamed(method, subject)
+        elif subject.config == OUT_OF_PROCESS:
+            found = await _awaited(method, recorded(subject.body))
+        else:
+            found = _called(method, subject)
+    return found.shared_by(subject.units)
 
 
-async def _access_log_row() -> Row:
-    """From the bytes of a message of Envoy's with one entry to the metrics' series."""
-    async with engine_on("metrics") as engine:
-        message = recorded("access-log")
-        decoder = StreamDecoder()
-        vocabulary = engine.generation.snapshot.vocabulary
+def _called(method: UnaryMethod, subject: Subject) -> Figure:
+    """Of calls that are answered without waiting."""
+    call, context = method.handle, BenchContext()
+    if subject.ask is Ask.VARIED:
+        return _each_once(lambda message: call(message, context), subject)
+    message = recorded(subject.body)
+    first = call(message, context)
+    assert isinstance(first, bytes), first
+    return cpu_per_call(lambda: call(message, context), rounds=ROUNDS)
 
-        def take() -> ReportOutcome:
-            return engine.report(decoder.decode(message, vocabulary))
 
-        assert not take().errors
-        return Row("access-log entry, 2 metrics", cpu_per_call(take))
+def _each_once(call: Callable[[bytes], object], subject: Subject) -> Figure:
+    """No message comes twice: its verdict would be remembered."""
+    messages = iter(recording.checks(subject.body, (ROUNDS + 1) * VARIED_CALLS))
+    samples = []
+    for _ in range(ROUNDS + 1):
+        batch = [next(messages) for _ in range(VARIED_CALLS)]
+        begun = time.process_time_ns()
+        for message in batch:
+            call(message)
+        samples.append((time.process_time_ns() - begun) / 1e3 / VARIED_CALLS)
+    return Figure.of(samples[1:])
+
+
+async def _awaited(method: UnaryMethod, message: bytes) -> Figure:
+    """Of calls that wait for another process, `AT_ONCE` at a time."""
+
+    async def caller() -> None:
+        for _ in range(WAITING_CALLS // AT_ONCE):
+            answer = method.handle(message, BenchContext())
+            assert isinstance(answer, Awaitable)
+            await answer
+
+    async def together() -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(caller())
+
+    return await _cpu(together, calls=WAITING_CALLS // AT_ONCE * AT_ONCE)
+
+
+async def _streamed(method: StreamMethod, subject: Subject) -> Figure:
+    messages = recording.access_logs(subject.body, STREAM_MESSAGES)
+
+    async def sent() -> AsyncIterator[bytes]:
+        for message in messages:
+            yield message
+
+    async def stream() -> None:
+        async for _ in method.handle(sent(), BenchContext()):
+            pass
+
+    return await _cpu(stream, calls=STREAM_MESSAGES)
+
+
+async def _cpu(work: Callable[[], Awaitable[None]], *, calls: int) -> Figure:
+    samples = []
+    await work()
+    for _ in range(ROUNDS):
+        begun = time.process_time_ns()
+        await work()
+        samples.append((time.process_time_ns() - begun) / 1e3 / calls)
+    return Figure.of(samples)
 
 
 @asynccontextmanager
 async def answering(
-    config: str, method: str, *, cached: bool = False
+    policy: str, path: str, *, has_cache: bool = False
 ) -> AsyncIterator[Callable[..., object]]:
-    """The handler of one method over an engine with `bench/configs/CONFIG.yaml`.
-
-    `method`: the end of its path.
-    """
-    async with engine_on(config) as engine:
-        mixer = remembering(engine) if cached else engine
-        methods = (
-            *mixer_v1_methods(mixer, SystemClock()),
-            *ext_authz_methods(mixer, vocabulary=lambda: engine.generation.snapshot.vocabulary),
-        )
-        found = next(each for each in methods if each.path.endswith(method))
+    """The handler of one unary method over an engine with the rules of `policy`."""
+    async with _method(policy, path, has_cache=has_cache) as found:
         assert isinstance(found, UnaryMethod)
         yield found.handle
+
+
+@asynccontextmanager
+async def _method(policy: str, path: str, *, has_cache: bool) -> AsyncIterator[Method]:
+    async with engine_of(policy) as engine:
+        mixer = remembering(engine) if has_cache else engine
+
+        def vocabulary() -> Vocabulary:
+            return engine.generation.snapshot.vocabulary
+
+        if path == ACCESS_LOG:
+            methods: tuple[Method, ...] = access_log_methods(mixer, vocabulary=vocabulary)
+        else:
+            methods = (
+                *mixer_v1_methods(mixer, SystemClock()),
+                *ext_authz_methods(mixer, vocabulary=vocabulary),
+            )
+        yield next(each for each in methods if each.path == path)
 
 
 def remembering(engine: Engine) -> CachedMixer:
@@ -153,14 +183,21 @@ def remembering(engine: Engine) -> CachedMixer:
 @asynccontextmanager
 async def engine_on(config: str) -> AsyncIterator[Engine]:
     """An engine with `bench/configs/CONFIG.yaml` in force."""
+    async with engine_of(policy_text(config)) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def engine_of(policy: str) -> AsyncIterator[Engine]:
+    """An engine with the rules of `policy` and the attributes that come with Remixer."""
     vocabulary = (files("remixer.config") / "defaults" / "attributes.yaml").read_text()
-    texts = {
-        "attributes.yaml": vocabulary,
-        "rules.yaml": (CONFIGS / f"{config}.yaml").read_text(),
-    }
-    clock = SystemClock()
+    texts = {"attributes.yaml": vocabulary, "rules.yaml": policy}
     async with running_engine(
-        texts, adapters=ADAPTERS, clock=clock, metrics=RuntimeMetrics()
+        texts,
+        adapters=ADAPTERS,
+        clock=SystemClock(),
+        metrics=RuntimeMetrics(),
+        adapter_timeout_s=5.0,
     ) as running:
         problems = running.engine.generation.snapshot.problems
         if problems:
@@ -178,7 +215,6 @@ def expression_rows() -> list[Row]:
     warm = TrackedBag(inner)
     evaluate = compiled.evaluate
     return [
-        Row(f"expr, warm bag: {text}", cpu_per_call(lambda: evaluate(warm)), 0.5),
-        Row("expr, fresh tracked bag", cpu_per_call(lambda: evaluate(TrackedBag(inner)))),
-        Row("expr, an empty call, for comparison", cpu_per_call(lambda: None)),
+        Row(f"expression, warm bag: {text}", cpu_per_call(lambda: evaluate(warm)), 0.5),
+        Row("expression, fresh tracked bag", cpu_per_call(lambda: evaluate(TrackedBag(inner)))),
     ]

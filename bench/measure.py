@@ -22,6 +22,19 @@ class Figure:
     def of(samples: list[float]) -> "Figure":
         return Figure(min(samples), statistics.median(samples), max(samples))
 
+    def shared_by(self, count: int) -> "Figure":
+        """Of each of `count` things that a call did."""
+        return Figure(self.minimum / count, self.median / count, self.maximum / count)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table. `goal_us` None: none stated."""
+
+    name: str
+    figure: Figure
+    goal_us: float | None = None
+
 
 def cpu_per_call(call: Callable[[], object], *, rounds: int = ROUNDS) -> Figure:
     """Process CPU per call; the garbage collector stays on, as in the server."""

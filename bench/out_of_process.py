@@ -10,14 +10,13 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 import grpc
 from grpc import aio
 
-from bench.in_process import Row
-from bench.measure import Figure
+from bench.measure import Figure, Row
 from remixer.attributes.bag import plain_bag
 from remixer.foundation.clock import SystemClock
 from remixer.foundation.deadline import Deadline
@@ -55,14 +54,23 @@ ATTRIBUTES = {
 PARAMS = "autoscaler_endpoint: 'ws://autoscaler.knative-serving.svc.cluster.local:8080'"
 
 
-def policy(address: str) -> str:
-    """An `authorization` adapter behind resources, asked about everything."""
+def policy(address: str, told: Mapping[str, str] | None = None) -> str:
+    """An `authorization` adapter behind resources, asked about everything.
+
+    `told`: an expression for each of `ATTRIBUTES`; None: attributes of these names.
+    """
     authorization = next(each for each in BUILTIN_TEMPLATES if each.name == "authorization")
-    declared = ", ".join(f"{name}: {{valueType: STRING}}" for name in ATTRIBUTES)
+    manifest = ""
+    if told is None:
+        told = {name: name for name in ATTRIBUTES}
+        declared = ", ".join(f"{name}: {{valueType: STRING}}" for name in ATTRIBUTES)
+        manifest = (
+            "kind: attributemanifest\nmetadata: {name: words, namespace: istio-system}\n"
+            f"spec: {{attributes: {{{declared}}}}}\n---\n"
+        )
     return "".join(
         (
-            "kind: attributemanifest\nmetadata: {name: words, namespace: istio-system}\n",
-            f"spec: {{attributes: {{{declared}}}}}\n---\n",
+            manifest,
             template_resource("authorization", authorization),
             adapter_resource(
                 "remote",
@@ -73,8 +81,8 @@ def policy(address: str) -> str:
             remote_instance(
                 "i",
                 "authorization",
-                "subject: {user: user}, action: {namespace: namespace, service: host, "
-                "path: path, method: method}",
+                f"subject: {{user: {told['user']}}}, action: {{namespace: {told['namespace']}, "
+                f"service: {told['host']}, path: {told['path']}, method: {told['method']}}}",
             ),
             rule("r", action("h", "i"), namespace="istio-system"),
         )

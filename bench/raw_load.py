@@ -6,10 +6,11 @@ remembered. All bytes are made before the clock starts.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.bodies import framed
-from bench.h2load import cpu_s
+from bench.h2load import settled_cpu_s
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _SETTINGS, _WINDOW_UPDATE = 0, 1, 4, 8
@@ -61,22 +62,24 @@ def _trace(number: int) -> bytes:
     return _indexed_literal(b"traceparent", b"00-%032x-%016x-01" % (number, number))
 
 
-def _batches(path: str, message: bytes, calls: int, *, varies: bool) -> list[bytes]:
+def _batches(path: str, messages: Sequence[bytes], calls: int, *, varies: bool) -> list[bytes]:
     """`STREAMS` calls each."""
-    single = requests(path, message, calls, varies=varies)
+    single = requests(path, messages, calls, varies=varies)
     return [b"".join(single[at : at + STREAMS]) for at in range(0, calls, STREAMS)]
 
 
-def requests(path: str, message: bytes, calls: int, *, varies: bool = False) -> list[bytes]:
-    """So many unary requests on one connection."""
-    body = framed(message)
+def requests(
+    path: str, messages: Sequence[bytes], calls: int, *, varies: bool = False
+) -> list[bytes]:
+    """So many unary requests on one connection, with one message after another."""
+    bodies = [framed(message) for message in messages]
 
     def block(number: int) -> bytes:
         return _block(path, _trace(number + 1) if varies else b"")
 
     return [
         frame(_HEADERS, _END_HEADERS, 2 * number + 1, block(number))
-        + frame(_DATA, _END_STREAM, 2 * number + 1, body)
+        + frame(_DATA, _END_STREAM, 2 * number + 1, bodies[number % len(bodies)])
         for number in range(calls)
     ]
 
@@ -118,25 +121,27 @@ async def _ask(address: str, batches: list[bytes]) -> None:
 def run(
     address: str,
     path: str,
-    message: bytes,
+    messages: Sequence[bytes],
     *,
     server_pid: int,
-    varies: bool,
+    varies: bool = False,
     calls: int = 20_000,
 ) -> RawLoad:
-    """2 connections of 16 streams each, as h2load's runs."""
-    batches = _batches(path, message, calls // CONNECTIONS // STREAMS * STREAMS, varies=varies)
+    """2 connections of 16 streams each, as h2load's runs; each asks its part of `messages`."""
+    per_connection = calls // CONNECTIONS // STREAMS * STREAMS
+    shares = [messages[at::CONNECTIONS] or messages for at in range(CONNECTIONS)]
+    batches = [_batches(path, share, per_connection, varies=varies) for share in shares]
 
     async def load() -> float:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         async with asyncio.TaskGroup() as group:
-            for _ in range(CONNECTIONS):
-                group.create_task(_ask(address, batches))
+            for each in batches:
+                group.create_task(_ask(address, each))
         return loop.time() - begun
 
-    before = cpu_s(server_pid)
+    before = settled_cpu_s(server_pid)
     took_s = asyncio.run(load())
-    spent = cpu_s(server_pid) - before
-    made = len(batches) * STREAMS * CONNECTIONS
+    spent = settled_cpu_s(server_pid) - before
+    made = per_connection * CONNECTIONS
     return RawLoad(made, made / took_s, spent / made * 1e6)

@@ -26,13 +26,13 @@ def call_cpu_us(address: str, path: str, message: bytes, *, server_pid: int) -> 
         connection.sendall(raw_load.opening())
         while not _has_acknowledged(connection.recv(_READ_BYTES)):
             pass
-        return _exchange(connection, raw_load.requests(path, message, CALLS), server_pid)
+        return _exchange(connection, raw_load.requests(path, [message], CALLS), server_pid)
 
 
 def echo_cpu_us(address: str, path: str, message: bytes, *, server_pid: int) -> float:
     """Server CPU per echo of such a request."""
     with _connected(address) as connection:
-        return _exchange(connection, raw_load.requests(path, message, CALLS), server_pid)
+        return _exchange(connection, raw_load.requests(path, [message], CALLS), server_pid)
 
 
 def _has_acknowledged(octets: bytes) -> bool:

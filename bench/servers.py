@@ -1,8 +1,8 @@
 """Server processes under load: Remixer itself, and a bare grpcio server with a constant answer.
 
-Run as `python -m bench.servers remixer CONFIG TRANSPORT CACHE`, `python -m bench.servers constant`, or
-`… constant-authz` for Envoy's `ext_authz`; prints the bound address as its first line and serves until its
-standard input is closed.
+Run as `python -m bench.servers remixer CONFIG TRANSPORT CACHE [BACK_END]`, where CONFIG is a name of
+`bench/configs` or a folder of YAML files; as `… constant`; or as `… constant-authz` for Envoy's
+`ext_authz`. Prints the bound address as its first line and serves until its standard input is closed.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import grpc
 import uvloop
 
+from bench.policies import policy_text
 from remixer.server.compose import RemixerServer
-from remixer.server.settings import Settings, Switch, Transport
+from remixer.server.setting_forms import Switch
+from remixer.server.settings import Settings, Transport
 
 ANSWERS = {
     "constant": bytes.fromhex("12080a001202083c18904e"),
     "constant-authz": bytes.fromhex("0a001a00"),
 }
 """A `CheckResponse` of Mixer and one of Envoy: yes."""
-CONFIGS = Path(__file__).parent / "configs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +47,33 @@ def running(*arguments: str) -> Iterator[ServerProcess]:
         assert process.stdout is not None
         assert process.stdin is not None
         try:
-            yield ServerProcess(process.stdout.readline().strip(), process.pid)
+            address = process.stdout.readline().strip()
+            if not address:
+                message = f"no server: `{' '.join(arguments)}` ended before it listened"
+                raise RuntimeError(message)
+            yield ServerProcess(address, process.pid)
         finally:
             process.stdin.close()
             process.wait(timeout=30)
 
 
+def _written(config: str, back_end: str, made: Path) -> Path:
+    """The folder with the rules."""
+    if Path(config).is_dir():
+        return Path(config)
+    (made / "rules.yaml").write_text(policy_text(config, back_end=back_end))
+    vocabulary = (files("remixer.config") / "defaults" / "attributes.yaml").read_text()
+    (made / "attributes.yaml").write_text(vocabulary)
+    return made
+
+
 @asynccontextmanager
-async def remixer(config: str, transport: str, cache: str) -> AsyncIterator[str]:
+async def remixer(
+    config: str, transport: str, cache: str, back_end: str = ""
+) -> AsyncIterator[str]:
     """Remixer as `remixer serve` runs it, on a free port."""
-    with TemporaryDirectory() as folder:
-        rules = (CONFIGS / f"{config}.yaml").read_text()
-        vocabulary = (files("remixer.config") / "defaults" / "attributes.yaml").read_text()
-        await asyncio.to_thread((Path(folder) / "rules.yaml").write_text, rules)
-        await asyncio.to_thread((Path(folder) / "attributes.yaml").write_text, vocabulary)
+    with TemporaryDirectory() as made:
+        folder = await asyncio.to_thread(_written, config, back_end, Path(made))
         settings = Settings(
             config_store=f"fs://{folder}",
             address=("127.0.0.1:0",),
@@ -76,12 +89,13 @@ async def remixer(config: str, transport: str, cache: str) -> AsyncIterator[str]
 @asynccontextmanager
 async def constant(answer: bytes) -> AsyncIterator[str]:
     """Bare grpcio on the same loop: any method, any bytes, one answer."""
+    import grpc  # noqa: PLC0415 - 8 MB that Remixer itself does without
 
     async def handle(_request: bytes, _context: object) -> bytes:
         return answer
 
     class AnyMethod(grpc.GenericRpcHandler):  # type: ignore[type-arg]
-        def service(self, _details: object) -> object:
+        def service(self, _details: object) -> grpc.RpcMethodHandler[bytes, bytes]:
             return grpc.unary_unary_rpc_method_handler(handle)
 
     server = grpc.aio.server(handlers=(AnyMethod(),))

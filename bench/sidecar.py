@@ -21,9 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import h2load, report_batch, servers, through_envoy
-from bench.bodies import read_attributes
-from bench.in_process import Row
-from bench.measure import Figure, cpu_per_call
+from bench.bodies.recording import bag_of, read
+from bench.measure import Figure, Row, cpu_per_call
 from remixer.foundation.clock import SystemClock
 from remixer.frontends.forward_auth import forward_auth_handler
 from remixer.mixer.request import CheckRequest
@@ -68,8 +67,23 @@ def client_rows() -> list[Row]:
     return [*rows, *_report_rows()]
 
 
+def library_figure() -> Figure:
+    """A verdict that the client library remembers."""
+    with servers.running(*MIXER) as mixer:
+        return asyncio.run(_library_figure(mixer.address))
+
+
+async def _library_figure(address: str) -> Figure:
+    bag = bag_of(read("check-25"))
+    request = CheckRequest(bag)
+    async with MixerClient(address, ClientSettings(close_s=0.0)) as client:
+        port = client.port
+        await port.check(request)
+        return _hit(lambda: port.check_now(request))
+
+
 async def _client_rows(address: str) -> list[Row]:
-    _, bag = read_attributes("check-25")
+    bag = bag_of(read("check-25"))
     attributes = dict(bag)
     request = CheckRequest(bag)
     async with MixerClient(address, ClientSettings(close_s=0.0)) as client:
@@ -195,7 +209,7 @@ async def _forward_auth_row(client: MixerClient) -> Row:
 
 
 def _blocking_row(address: str) -> Row:
-    _, bag = read_attributes("check-25")
+    bag = bag_of(read("check-25"))
     request = CheckRequest(bag)
     with BlockingMixerClient(address) as client:
         client.check(request)

@@ -96,7 +96,7 @@ def _raw_row(name: str, server: Server, *, varies: bool) -> Row:
         raw_load.run(
             server.address,
             served.PLAIN,
-            REQUEST,
+            [REQUEST],
             server_pid=server.pid,
             varies=varies,
             calls=server.calls,
@@ -259,12 +259,12 @@ def table(found: list[Row]) -> Table:
 
 def add_peer_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--peer",
+        "--transport-peer",
         type=peer,
         action="append",
         default=[],
         metavar="NAME=ADDRESS,PID",
-        help="one more server for the table; it must answer /bench.Bench/Plain",
+        help="one more server for `--only transport`; it must answer /bench.Bench/Plain",
     )
 
 
