@@ -13,7 +13,7 @@ JOBS ?= 2
 .PHONY: filters
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 # ---------------------------------------------------------------- installing
 $(BIN)/python:
@@ -66,6 +66,33 @@ unused: $(VENV)/.dev ## Dependencies declared and used agree
 
 news: $(VENV)/.dev ## News fragments are well-formed
 	$(BIN)/towncrier build --draft --version next > /dev/null
+
+# ---------------------------------------------------------------- the optional compiled build
+# A copy of the package, its sources beside what was compiled from them, so that nothing runs that
+# is older than its source: the checkout itself always runs as it is written.
+.PHONY: compiled check-compiled
+COMPILED := build/compiled
+COMPILED_FROM = $(shell find src -name __pycache__ -prune -o \( -name '*.py' -o -type d \) -print)
+COMPILED_TESTS := tests/unit/transport tests/property/test_transport_core_laws.py \
+  tests/contract/test_grpc_server.py
+
+compiled: $(COMPILED)/.built ## The hottest modules as machine code, in build/compiled (needs gcc)
+	@echo "compiled:" && find $(COMPILED) -name '*.so' | sort | sed 's/^/  /'
+	@echo "use it:   PYTHONPATH=$(COMPILED) $(BIN)/remixer serve ...   (a wheel: docs/operations.md)"
+	@echo "undo it:  rm -r $(COMPILED)"
+
+check-compiled: $(COMPILED)/.built $(VENV)/.dev ## The tests of the compiled modules, with them
+	@PYTHONPATH=$(COMPILED) $(BIN)/python -c 'import sys, remixer.transport.core.connection as it; \
+	  sys.exit(not it.__file__.endswith(".so") and f"error: not compiled: {it.__file__}")'
+	PYTHONPATH=$(COMPILED) $(BIN)/pytest $(COMPILED_TESTS) $(ARGS)
+
+$(COMPILED)/.built: $(VENV)/.run pyproject.toml hatch_build.py compile_modules.py $(COMPILED_FROM)
+	@rm -rf $(COMPILED) $(COMPILED)-wheel
+	@echo "compiling (half a minute)"
+	@HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(PIP) wheel --quiet --no-deps \
+	  --wheel-dir $(COMPILED)-wheel .
+	@$(PIP) install --quiet --no-deps --target $(COMPILED) $(COMPILED)-wheel/*.whl
+	@touch $@
 
 # ---------------------------------------------------------------- the filters inside Envoy
 # Strict C11, warnings are errors; everything but the hooks stays inside the shared object.

@@ -1,0 +1,67 @@
+"""The optional compiled build cannot rot unseen: `make check-compiled` runs it, this only reads it."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "compile_modules.py"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = spec_from_file_location("compile_modules", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def hook() -> dict[str, list[str]]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    found: dict[str, list[str]] = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"][
+        "custom"
+    ]
+    return found
+
+
+def test_every_module_listed_can_be_translated(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT), "--into", str(tmp_path), "--only-translate"]
+
+    run = subprocess.run(  # noqa: S603 - our own script
+        command, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    names = {module.rpartition(".")[2] for module in hook()["modules"]}
+    assert {path.stem for path in (tmp_path / "c").rglob("*.c")} >= names
+
+
+def test_nothing_is_compiled_unless_it_is_asked_for() -> None:
+    assert hook()["enable-by-default"] is False
+
+
+def test_mypyc_is_the_version_that_also_checks_the_types() -> None:
+    locked = (ROOT / "requirements" / "dev.lock").read_text()
+
+    for pinned in hook()["dependencies"]:
+        assert re.search(rf"^{re.escape(pinned)}[ \\]", locked, re.MULTILINE), pinned
+
+
+def test_missing_tools_are_named_with_what_to_install(script: ModuleType, tmp_path: Path) -> None:
+    missing = script.missing_tools(compiler="no-such-compiler", headers=tmp_path)
+
+    assert [part.rpartition("apt install ")[2] for part in missing] == ["gcc)", "python3-dev)"]
+
+
+def test_nothing_is_missing_where_both_are(script: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "Python.h").touch()
+
+    assert script.missing_tools(compiler=sys.executable, headers=tmp_path) == []
