@@ -21,7 +21,7 @@ from remixer.foundation.status import Code, Status
 from remixer.mixer.combined_quotas import combined
 from remixer.mixer.outcome import DEFAULT_VALID_DURATION, Decision, QuotaOutcome
 from remixer.mixer.request import MATCHING, MatchingQuotas, QuotaArgs
-from remixer.runtime.calls import Call, Failure, Result
+from remixer.runtime.calls import Call, Failure
 from remixer.runtime.conditions import applies
 from remixer.runtime.guard import Guard
 from remixer.runtime.routes import FailurePlan, QuotaTarget, Route, RouteTable
@@ -161,12 +161,31 @@ async def _ask(
     guard: Guard,
 ) -> QuotaOutcome:
     """First answer with an opinion; a failure, or what stands in for it, only if there is none."""
-    ask = _Ask(targets, bag, request)
-    outcome = ask.outcome(await guard.run_all(ask.calls, deadline))
-    if outcome is not None:
-        return outcome
-    covered = await _first_covered(ask.failed, bag, request, deadline, guard=guard)
-    return covered or _not_answered(ask.failures, bag)
+    asked: _Matches = []
+    calls: list[Call[QuotaResult]] = []
+    unbuilt: list[str] = []
+    for rule, target in targets:
+        try:
+            instance = target.instance.build(bag)
+        except InstanceError as error:
+            unbuilt.append(str(error))
+            continue
+        asked.append((rule, target))
+        calls.append(Call(target.entry, (instance, request)))
+    results = await guard.run_all(calls, deadline)
+    answers: list[QuotaOutcome] = []
+    failed: list[_Failed] = []
+    for (rule, target), call, result in zip(asked, calls, results, strict=True):
+        if isinstance(result, Failure):
+            failed.append(_Failed(rule, target, call, result))
+        elif result.is_default:
+            answers.append(_outcome(rule, target, result, bag))
+        else:
+            return _outcome(rule, target, result, bag)
+    if answers:
+        return answers[0]
+    covered = await _first_covered(failed, bag, request, deadline, guard=guard)
+    return covered or _not_answered(unbuilt, failed, bag)
 
 
 def _ask_now(
@@ -177,49 +196,26 @@ def _ask_now(
     *,
     guard: Guard,
 ) -> QuotaOutcome:
-    """As `_ask`, of targets that do not wait."""
-    ask = _Ask(targets, bag, request)
-    outcome = ask.outcome(run_to_end(guard.run_all(ask.calls, deadline)))
-    if outcome is not None:
-        return outcome
-    covered = run_to_end(_first_covered(ask.failed, bag, request, deadline, guard=guard))
-    return covered or _not_answered(ask.failures, bag)
-
-
-class _Ask:
-    """One quota on its way: what its targets are asked, and what is made of their answers."""
-
-    __slots__ = ("_asked", "_bag", "calls", "failed", "failures")
-
-    def __init__(self, targets: _Matches, bag: TrackedBag, request: QuotaRequest) -> None:
-        self._bag = bag
-        self._asked: _Matches = []
-        self.calls: list[Call[QuotaResult]] = []
-        self.failures: list[str] = []
-        """Why there is no answer, in the order in which it came to light."""
-        self.failed: list[_Failed] = []
-        """What might be covered."""
-        for rule, target in targets:
-            try:
-                instance = target.instance.build(bag)
-            except InstanceError as error:
-                self.failures.append(str(error))
-                continue
-            self._asked.append((rule, target))
-            self.calls.append(Call(target.entry, (instance, request)))
-
-    def outcome(self, results: list[Result[QuotaResult]]) -> QuotaOutcome | None:
-        """The first answer with an opinion, else the first one, else None."""
-        first: QuotaOutcome | None = None
-        for (rule, target), call, result in zip(self._asked, self.calls, results, strict=True):
-            if isinstance(result, Failure):
-                self.failures.append(f"{target.handler.display_name}: {result.reason}")
-                self.failed.append(_Failed(rule, target, call, result))
-            elif not result.is_default:
-                return _outcome(rule, target, result, self._bag)
-            elif first is None:
-                first = _outcome(rule, target, result, self._bag)
-        return first
+    """As `_ask`, of targets that do not wait: all are asked, for what the first says may not count."""
+    unbuilt: list[str] = []
+    failed: list[_Failed] = []
+    answer: tuple[str, QuotaTarget, QuotaResult] | None = None
+    for rule, target in targets:
+        try:
+            instance = target.instance.build(bag)
+        except InstanceError as error:
+            unbuilt.append(str(error))
+            continue
+        call = Call(target.entry, (instance, request))
+        result = guard.run_now(call, deadline)
+        if isinstance(result, Failure):
+            failed.append(_Failed(rule, target, call, result))
+        elif answer is None or (answer[2].is_default and not result.is_default):
+            answer = (rule, target, result)
+    if answer is not None:
+        return _outcome(*answer, bag)  # only now, for it depends on what all of them read
+    covered = run_to_end(_first_covered(failed, bag, request, deadline, guard=guard))
+    return covered or _not_answered(unbuilt, failed, bag)
 
 
 async def _first_covered(
@@ -273,16 +269,17 @@ async def _cover(
     return None
 
 
-def _not_answered(failures: list[str], bag: TrackedBag) -> QuotaOutcome:
+def _not_answered(unbuilt: list[str], failed: list[_Failed], bag: TrackedBag) -> QuotaOutcome:
     """Grants nothing, and says UNAVAILABLE.
 
     Clients from Mixer 1.3 on read that code as "store broken", not "quota exhausted".
     """
+    failures = [f"{each.target.handler.display_name}: {each.failure.reason}" for each in failed]
     return QuotaOutcome(
         granted=0,
         valid_duration=Duration(0),
         references=bag.references(),
-        status=Status(Code.UNAVAILABLE, "; ".join(failures)),
+        status=Status(Code.UNAVAILABLE, "; ".join(unbuilt + failures)),
     )
 
 
