@@ -4,12 +4,16 @@ The one place that knows the third-party module, so that no pattern of an operat
 can ever reach a backtracking engine.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import re2
 
 _LONGEST_PATTERN = 10_000  # characters; the longest seen in operators' files is under 1,000
 _MEMORY_BYTES = 8 << 20  # RE2's own default, made explicit: a larger automaton is refused
+_JOINED_MEMORY_BYTES = (
+    32 << 20
+)  # of many patterns in one; with less, a few hundred crowd each other out
 
 
 class PatternError(ValueError):
@@ -47,9 +51,27 @@ def compile_pattern(text: str) -> Pattern:
     if len(text) > _LONGEST_PATTERN:
         message = f"pattern of {len(text)} characters; at most {_LONGEST_PATTERN} are allowed"
         raise PatternError(message)
+    return _compiled(text, _MEMORY_BYTES)
+
+
+def compile_joined(patterns: Sequence[str]) -> Pattern | None:
+    """One pattern that matches where one of `patterns` does; None if they cannot be joined.
+
+    Each must be valid by itself.
+    """
+    # An open `\Q` would quote the joint itself.
+    if any(r"\Q" in each for each in patterns):
+        return None
+    try:
+        return _compiled("|".join(f"(?:{each})" for each in patterns), _JOINED_MEMORY_BYTES)
+    except PatternError:
+        return None
+
+
+def _compiled(text: str, memory_bytes: int) -> Pattern:
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = _MEMORY_BYTES
+    options.max_mem = memory_bytes
     try:
         return _Re2Pattern(re2.compile(text, options))
     except re2.error as error:

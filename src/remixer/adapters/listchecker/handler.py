@@ -1,16 +1,21 @@
 """The verdicts of `listchecker`."""
 
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Final
 
 from remixer.adapters.listchecker.matching import EntryList, NotAnAddressError
 from remixer.adapters.listchecker.params import Params, validate
 from remixer.adapters.listchecker.parsing import make_list
 from remixer.adapters.listchecker.provider import ListProvider
-from remixer.attributes.values import Value
+from remixer.attributes.values import Duration, Value
 from remixer.foundation.errors import RemixerError
 from remixer.foundation.status import Code, Status
 from remixer.sdk import AdapterInfo, CheckResult, Environment, HandlerContext, stringify
 from remixer.templates.instances import ListEntry
+
+_REMEMBERED_DENIALS: Final = 1_024
+_LONGEST_REMEMBERED: Final = 256  # characters of a value; longer than any name or address
 
 
 class NoListError(RemixerError):
@@ -26,11 +31,12 @@ class ListChecker:
         self._list: EntryList | None = None
         if provider is None:
             self._list = make_list(params.entry_type, params.overrides)
-        self._valid_duration = params.caching_interval
-        self._valid_use_count = params.caching_use_count
+        self._answer = partial(_answer, params.caching_interval, params.caching_use_count)
         self._denied_when_found = params.blacklist
-        self._denial = "is blacklisted" if params.blacklist else "is not whitelisted"
-        self._allowed = self._result(Code.OK, "")
+        self._allowed = self._answer(Code.OK, "")
+        denial = "is blacklisted" if params.blacklist else "is not whitelisted"
+        self._denial = partial(_denial, self._answer, denial)
+        self._remembered_denial = lru_cache(maxsize=_REMEMBERED_DENIALS)(self._denial)
 
     def check(self, instance: ListEntry, /) -> CheckResult:
         """Raises `NoListError` if fetching failed; no opinion if there is no list for no reason.
@@ -41,19 +47,17 @@ class ListChecker:
         if entries is None:
             return self._without_list()
         value = instance.value
-        if type(value) is str:
-            text = value
-        elif type(value) is bytes:
-            text = stringify(value)
-        else:
+        if type(value) is not str and type(value) is not bytes:
             return self._invalid(_shown(value), "string or IP address")
         try:
-            found = entries.holds(value, text)
+            found = entries.holds(value)
         except NotAnAddressError:
-            return self._invalid(text, "IP address")
-        if found is self._denied_when_found:
-            return self._result(Code.PERMISSION_DENIED, f"{text} {self._denial}")
-        return self._allowed
+            return self._invalid(stringify(value), "IP address")
+        if found is not self._denied_when_found:
+            return self._allowed
+        if len(value) > _LONGEST_REMEMBERED:
+            return self._denial(value)
+        return self._remembered_denial(value)
 
     async def aclose(self) -> None:
         """Nothing is held; the refresh is a task of the runtime's."""
@@ -64,13 +68,21 @@ class ListChecker:
         return _NO_OPINION
 
     def _invalid(self, text: str, wanted: str) -> CheckResult:
-        return self._result(Code.INVALID_ARGUMENT, f"{text} is not a valid {wanted}")
-
-    def _result(self, code: Code, message: str) -> CheckResult:
-        return CheckResult(Status(code, message), self._valid_duration, self._valid_use_count)
+        return self._answer(Code.INVALID_ARGUMENT, f"{text} is not a valid {wanted}")
 
 
 _NO_OPINION: Final = CheckResult()
+
+
+# Functions, not methods: what remembers their results must not keep a handler and its list alive.
+def _answer(valid_duration: Duration, uses: int, code: Code, message: str) -> CheckResult:
+    return CheckResult(Status(code, message), valid_duration, uses)
+
+
+def _denial(
+    answer: Callable[[Code, str], CheckResult], denial: str, value: str | bytes
+) -> CheckResult:
+    return answer(Code.PERMISSION_DENIED, f"{stringify(value)} {denial}")
 
 
 def _shown(value: Value | None) -> str:

@@ -214,7 +214,7 @@ async def test_a_long_body_is_read_in_a_thread_and_arrives_all_the_same() -> Non
 
 
 def _lists(entry_type: EntryType, body: bytes, value: str) -> bool:
-    return parse_list(entry_type, body, ()).holds(value, value)
+    return parse_list(entry_type, body, ()).holds(value)
 
 
 def test_lines_are_kept_as_they_are_but_empty_ones_are_dropped() -> None:

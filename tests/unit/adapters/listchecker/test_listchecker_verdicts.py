@@ -8,8 +8,7 @@ from remixer.adapters.listchecker import INFO, EntryType, Params
 from remixer.adapters.listchecker import ListChecker as Checker
 from remixer.adapters.listchecker import matching as listchecker_matching
 from remixer.adapters.listchecker.parsing import ListFormatError, parse_list
-from remixer.attributes.bag import PlainStringMap
-from remixer.attributes.values import Duration, Value
+from remixer.attributes.values import Duration, PlainStringMap, Value
 from remixer.foundation.status import Code, Status
 from remixer.sdk import CheckResult, Int32
 from remixer.templates.instances import ListEntry
