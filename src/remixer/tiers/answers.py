@@ -48,7 +48,16 @@ _NO_HINTS: Final = CacheHints()
 class Verdict:
     """What was answered, and what follows from it; entries that agree share it."""
 
-    __slots__ = ("ahead_s", "ahead_uses", "life_s", "outcome", "stale_for_s", "told", "uses")
+    __slots__ = (
+        "ahead_s",
+        "ahead_uses",
+        "life_s",
+        "outcome",
+        "stale_for_s",
+        "told",
+        "told_first",
+        "uses",
+    )
 
     def __init__(self, outcome: CheckOutcome, settings: CacheSettings) -> None:
         self.outcome = replace(outcome, quotas={}, provenance=Provenance.MEMORY)
@@ -65,6 +74,8 @@ class Verdict:
         """And so is one with fewer uses left."""
         self.told: dict[tuple[int, int], CheckOutcome] = {}
         """As told to callers that keep it, by time and uses left: few, so that they recur."""
+        self.told_first: dict[tuple[int, Provenance], CheckOutcome] = {}
+        """As told to those that keep it and fetched it, by uses and where it comes from."""
 
 
 class Place:
@@ -110,6 +121,8 @@ class Answers:
         self._epoch = 0
         self._serial = 0
         self._shared: dict[tuple[object, ...], Verdict] = {}
+        self._recurring: dict[int, tuple[CheckOutcome, Verdict]] = {}
+        """By `id`: answers that equalled earlier ones. The same objects come again and again."""
         self._longest_stale_s = settings.stale_for_s
         self.uses_spent = 0
         """Of answers that may be used so many times; uses given to callers included."""
@@ -129,19 +142,19 @@ class Answers:
         known = self._places.get(place)
         if known is None or known.stamp is not stamp:
             known = self._place(place, stamp, now_s=now_s)
-        slot_of, ends_s, uses = self.table.slot_of, self._ends_s, self._uses
+        slot_of, shapes = self.table.slot_of, known.shapes
         keys: list[Key] = []
         ended: list[int] = []
         is_joinable = False
-        for index, shape in enumerate(known.shapes):
+        for shape in shapes:
             key = shape.key_of(bag)
             if key is None:
                 continue
             slot = slot_of(key)
             if slot is not None:
-                if now_s < ends_s[slot] and uses[slot]:
-                    if index:
-                        _move_forward(known.shapes, index)
+                if now_s < self._ends_s[slot] and self._uses[slot]:
+                    if shape is not shapes[0]:
+                        _move_forward(shapes, shapes.index(shape))
                     shape.counts.hits += 1
                     return slot
                 ended.append(slot)
@@ -163,26 +176,31 @@ class Answers:
 
     def take(self, slot: int, *, now_s: float, keeps: bool) -> CheckOutcome:
         """The answer at a slot that `find` gave just now, for one use."""
-        verdict = self._verdict_at(slot)
-        uses = self._uses[slot]
+        verdict = self._verdicts[slot]
+        assert verdict is not None  # noqa: S101 - set when the slot was given out
+        given = uses = self._uses[slot]
         if uses > 0:
             self._uses[slot] = uses - 1
             self.uses_spent += 1
         if not keeps:
             return verdict.outcome
-        given = self._give(slot)
+        if uses >= 0:
+            given = self._give(slot)
         left = int((self._ends_s[slot] - now_s) * _TENTHS)
         if left > _TENTHS:
             left -= left % _TENTHS
+        # Outcomes recur, so that what frontends prepare of them does too.
         told = verdict.told.get((left, given))
-        if told is None:
-            if len(verdict.told) >= _MOST_TOLD:
-                verdict.told.clear()
-            told = verdict.told[left, given] = replace(
-                verdict.outcome,
-                valid_duration=Duration(left * (_NS_PER_S // _TENTHS)),
-                valid_use_count=given,
-            )
+        return self._told(verdict, left, given) if told is None else told
+
+    def _told(self, verdict: Verdict, left: int, given: int) -> CheckOutcome:
+        if len(verdict.told) >= _MOST_TOLD:
+            verdict.told.clear()
+        told = verdict.told[left, given] = replace(
+            verdict.outcome,
+            valid_duration=Duration(left * (_NS_PER_S // _TENTHS)),
+            valid_use_count=given,
+        )
         return told
 
     def is_ok(self, slot: int) -> bool:
@@ -191,9 +209,12 @@ class Answers:
 
     def is_ending(self, slot: int, *, now_s: float) -> bool:
         """Whether it is time to renew the answer at a slot."""
-        verdict = self._verdict_at(slot)
-        is_late = self._ends_s[slot] - now_s <= verdict.ahead_s
-        return is_late or 0 <= self._uses[slot] < verdict.ahead_uses
+        verdict = self._verdicts[slot]
+        assert verdict is not None  # noqa: S101 - set when the slot was given out
+        return (
+            self._ends_s[slot] - now_s <= verdict.ahead_s
+            or 0 <= self._uses[slot] < verdict.ahead_uses
+        )
 
     # ------------------------------------------------------------ learning
 
@@ -212,7 +233,11 @@ class Answers:
         if key is None:
             return NOT_KEPT
         place.learned_s = now_s
-        verdict, extra_bytes = self._verdict(outcome)
+        known = self._recurring.get(id(outcome))
+        if known is not None and known[0] is outcome:
+            verdict, extra_bytes = known[1], 0
+        else:
+            verdict, extra_bytes = self._verdict(outcome)
         slot = self.table.put(key, extra_bytes=extra_bytes)
         if slot is None:
             return NOT_KEPT
@@ -230,9 +255,24 @@ class Answers:
 
     def told_first(self, outcome: CheckOutcome, slot: int) -> CheckOutcome:
         """What a caller that keeps it is told of an answer just learned at `slot`."""
-        uses = outcome.valid_use_count if slot == NOT_KEPT else self._give(slot)
+        if slot == NOT_KEPT:
+            return self._told_of(outcome, outcome.valid_use_count)
+        uses = self._give(slot)
+        if outcome.quotas:
+            return self._told_of(outcome, uses)
+        known = self._verdict_at(slot).told_first
+        told = known.get((uses, outcome.provenance))
+        if told is None:
+            if len(known) >= _MOST_TOLD:
+                known.clear()
+            told = known[uses, outcome.provenance] = self._told_of(outcome, uses)
+        return told
+
+    def _told_of(self, outcome: CheckOutcome, uses: int) -> CheckOutcome:
         longest = Duration(int(self._settings.max_age_s * _NS_PER_S))
         valid_duration = min(outcome.valid_duration, longest)
+        if valid_duration == outcome.valid_duration and uses == outcome.valid_use_count:
+            return outcome
         return replace(outcome, valid_duration=valid_duration, valid_use_count=uses)
 
     def _key(self, bag: Bag, outcome: CheckOutcome, place: Place) -> Key | None:
@@ -281,6 +321,7 @@ class Answers:
         self.begin_epoch()
         self._places.clear()
         self._shared.clear()
+        self._recurring.clear()
         settings, counts = self._settings, self.table.counts
         self.table = MemoryTable(
             max_entries=settings.max_entries, max_bytes=settings.max_bytes, counts=counts
@@ -357,6 +398,9 @@ class Answers:
         )
         verdict = self._shared.get(sameness)
         if verdict is not None:
+            if len(self._recurring) >= _MOST_SHARED:
+                self._recurring.clear()
+            self._recurring[id(outcome)] = outcome, verdict
             return verdict, 0
         if len(self._shared) >= _MOST_SHARED:
             # Forgetting makes equal answers take memory twice, no more.

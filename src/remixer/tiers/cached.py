@@ -121,11 +121,12 @@ class CachedMixer:
     # ------------------------------------------------------------ the port
 
     def check_now(self, request: CheckRequest) -> CheckOutcome | None:
-        place, stamp = self._policies.place_of(request.bag)
+        bag = request.bag
+        place, stamp = self._policies.place_of(bag)
         if stamp is None or request.is_renewal:
             return self._bypass_now(request)
         now_s = self._clock.monotonic_s()
-        found = self.answers.find(request.bag, place, stamp, now_s=now_s)
+        found = self.answers.find(bag, place, stamp, now_s=now_s)
         if isinstance(found, int):
             if not request.quotas or not self.answers.is_ok(found):
                 return self._hit(found, request, now_s=now_s)

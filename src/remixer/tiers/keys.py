@@ -24,6 +24,8 @@ from typing import Final, Protocol, TypeAlias, cast
 from remixer.attributes.bag import SCALARS, Bag, Condition, Reference
 from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp, Value
 from remixer.tiers.shape_counts import ShapeCounts
+from remixer.wire.key_plan import UNPLANNED, Wanted
+from remixer.wire.laid_out_bag import LaidOutBag
 
 Key: TypeAlias = str
 """Equal only if all that was read is equal; of no meaning in another process."""
@@ -65,6 +67,7 @@ class Shape:
         "_read_whole",
         "_serial_text",
         "_size",
+        "_wanted",
         "_whole",
         "counts",
         "is_kept",
@@ -85,11 +88,23 @@ class Shape:
         self._nones = (None,) * len(absent)
         self._read_whole = _reader(self._whole)
         self._map_parts = tuple(_map_parts(references, without={*absent, *self._whole}))
+        maps = tuple((part.name, part.absent, part.present) for part in self._map_parts)
+        self._wanted = Wanted(absent, self._whole, maps)
         self._serial_text = str(serial)
         self._size = len(self._whole) + sum(len(part.present) for part in self._map_parts)
 
     def key_of(self, bag: Bag) -> Key | None:
         """The key of a request; None if no answer of this shape can be its answer."""
+        if bag.__class__ is LaidOutBag:
+            texts = bag.texts_of(self.references, self._wanted)
+            if texts is None:
+                return None
+            if texts is not UNPLANNED:
+                return self._serial_text + texts
+        return self.key_by_reading(bag)
+
+    def key_by_reading(self, bag: Bag) -> Key | None:
+        """The same of any bag, value by value."""
         if self._read_absent(bag) != self._nones:
             return None
         values = self._read_whole(bag)

@@ -35,7 +35,8 @@ class ShapeCounts:
         mixed ^= mixed >> 32
         index, rest = mixed & (_REGISTERS - 1), mixed >> _INDEX_BITS
         rank = _HASH_BITS - _INDEX_BITS - rest.bit_length() + 1
-        self._registers[index] = max(self._registers[index], rank)
+        if rank > self._registers[index]:  # noqa: PLR1730 - a call costs more, and it rarely is
+            self._registers[index] = rank
 
     @property
     def keys(self) -> int:

@@ -25,7 +25,7 @@ DICTIONARY_REFUSED: Final = "Request could not be processed due to invalid"
 
 _DICTIONARY_UNKNOWN: Final = "inconsistent global dictionary versions used"
 
-_CHEAP_BYTES: Final = 256
+CHEAP_BYTES: Final = 256
 """A longer word is decoded once, however many attributes refer to it."""
 
 
@@ -68,7 +68,7 @@ class MessageWords:
             if index >= 0:
                 return GLOBAL_WORDS[index]
             encoded = self._encoded[~index]
-            if self._texts is None and len(encoded) <= _CHEAP_BYTES:
+            if self._texts is None and len(encoded) <= CHEAP_BYTES:
                 return encoded.decode("utf-8", "replace")
             return self.texts()[~index]
         except IndexError:

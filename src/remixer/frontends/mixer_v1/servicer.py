@@ -9,13 +9,13 @@ from remixer.foundation.errors import PolicyError
 from remixer.foundation.status import Code
 from remixer.frontends.mixer_v1.codec import (
     REPORT_RESPONSE,
-    CheckCall,
+    CheckDecoder,
     ResponseEncoder,
-    decode_check_call,
     decode_report_call,
     report_problem,
 )
 from remixer.mixer.port import Mixer
+from remixer.mixer.request import CheckRequest
 from remixer.transport.port import CallContext, RpcError, UnaryMethod
 from remixer.wire.client_codec import CHECK_PATH, REPORT_PATH
 
@@ -25,34 +25,38 @@ DEFAULT_TIMEOUT_S: Final = 5.0
 
 def mixer_v1_methods(mixer: Mixer, clock: Clock) -> tuple[UnaryMethod, ...]:
     """The two methods of `istio.mixer.v1.Mixer`, answered by `mixer`."""
-    service = _MixerV1(mixer=mixer, clock=clock, encoder=ResponseEncoder())
+    service = _MixerV1(mixer=mixer, clock=clock)
     return (UnaryMethod(CHECK_PATH, service.check), UnaryMethod(REPORT_PATH, service.report))
 
 
 class _MixerV1:
-    __slots__ = ("_clock", "_encoder", "_mixer")
+    __slots__ = ("_clock", "_decode", "_encode", "_mixer")
 
-    def __init__(self, *, mixer: Mixer, clock: Clock, encoder: ResponseEncoder) -> None:
+    def __init__(self, *, mixer: Mixer, clock: Clock) -> None:
         self._mixer = mixer
         self._clock = clock
-        self._encoder = encoder
+        self._decode = CheckDecoder().decode
+        self._encode = ResponseEncoder().encode
 
     def check(self, payload: bytes, context: CallContext) -> bytes | Awaitable[bytes]:
         try:
-            call = decode_check_call(payload, self._deadline(context))
-            outcome = self._mixer.check_now(call.request)
+            request, word_count = self._decode(payload, context.deadline)
+            outcome = self._mixer.check_now(request)
         except PolicyError as error:
             raise RpcError(error.code, error.message) from error
         if outcome is None:
-            return self._check_later(call)
-        return self._encoder.encode(outcome, global_word_count=call.global_word_count)
+            return self._check_later(request, word_count)
+        return self._encode(outcome, global_word_count=word_count)
 
-    async def _check_later(self, call: CheckCall) -> bytes:
+    async def _check_later(self, request: CheckRequest, word_count: int) -> bytes:
+        if request.deadline is None:
+            # Only now, because what is answered at once needs none.
+            request.deadline = Deadline(self._clock.monotonic_s() + DEFAULT_TIMEOUT_S)
         try:
-            outcome = await self._mixer.check(call.request)
+            outcome = await self._mixer.check(request)
         except PolicyError as error:
             raise RpcError(error.code, error.message) from error
-        return self._encoder.encode(outcome, global_word_count=call.global_word_count)
+        return self._encode(outcome, global_word_count=word_count)
 
     def report(self, payload: bytes, _context: CallContext) -> bytes:
         try:
@@ -64,9 +68,3 @@ class _MixerV1:
         if errors:
             raise RpcError(Code.UNKNOWN, report_problem(errors))
         return REPORT_RESPONSE
-
-    def _deadline(self, context: CallContext) -> Deadline:
-        deadline = context.deadline
-        if deadline is None:
-            deadline = Deadline(self._clock.monotonic_s() + DEFAULT_TIMEOUT_S)
-        return deadline
