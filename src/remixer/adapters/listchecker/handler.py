@@ -7,7 +7,7 @@ from typing import Final
 from remixer.adapters.listchecker.matching import EntryList, NotAnAddressError
 from remixer.adapters.listchecker.params import Params, validate
 from remixer.adapters.listchecker.parsing import make_list
-from remixer.adapters.listchecker.provider import ListProvider
+from remixer.adapters.listchecker.provider import ListProvider, let_go
 from remixer.attributes.values import Duration, Value
 from remixer.foundation.errors import RemixerError
 from remixer.foundation.status import Code, Status
@@ -60,7 +60,12 @@ class ListChecker:
         return self._remembered_denial(value)
 
     async def aclose(self) -> None:
-        """Nothing is held; the refresh is a task of the runtime's."""
+        """Let go of the list; the refresh is a task of the runtime's."""
+        before, self._list = self._list, None
+        if before is not None:
+            await let_go(before)
+        if self._provider is not None:
+            await self._provider.aclose()
 
     def _without_list(self) -> CheckResult:
         if self._provider is not None and self._provider.last_error:

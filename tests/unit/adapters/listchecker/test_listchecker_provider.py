@@ -1,12 +1,20 @@
 """`listchecker` with a provider: fetching, refreshing, expiring, and bodies that are no list."""
 
+import gc
 from typing import Any
 
 import pytest
 
 from remixer.adapters.listchecker import INFO, EntryType, ListChecker, Params
 from remixer.adapters.listchecker.handler import NoListError
-from remixer.adapters.listchecker.parsing import MOST_BRACKETS, ListFormatError, parse_list
+from remixer.adapters.listchecker.matching import TextList
+from remixer.adapters.listchecker.parsing import (
+    _PIECE,
+    MOST_BRACKETS,
+    ListFormatError,
+    make_list,
+    parse_list,
+)
 from remixer.adapters.listchecker.provider import BODY_LIMIT_BYTES, FETCH_TIMEOUT_S
 from remixer.attributes.values import Duration
 from remixer.sdk import CheckResult
@@ -277,3 +285,51 @@ def test_brackets_nested_without_end_do_no_harm() -> None:
 def test_one_bad_pattern_refuses_the_whole_body() -> None:
     with pytest.raises(ListFormatError, match="missing"):
         parse_list(EntryType.REGEX, b"fine\n(", ())
+
+
+def test_lines_are_the_same_wherever_a_long_body_is_cut() -> None:
+    lines = [f"user-{number}" for number in range(30_000)]
+    assert len("\n".join(lines)) > 4 * _PIECE
+    for body in ("\n".join(lines), "\n\n".join(lines) + "\n", "\n" + "\n".join(lines)):
+        found = parse_list(EntryType.STRINGS, body.encode(), ("ann",))
+        assert found.count == len(lines) + 1
+        assert all(map(found.holds, (*lines, "ann")))
+
+
+@in_virtual_time
+async def test_a_long_list_is_let_go_of_when_another_takes_its_place() -> None:
+    body = "\n".join(f"user-{number}" for number in range(20_000))
+    async with AdapterHarness() as harness:
+        harness.http.serve(_URL, body.encode())
+        handler = await harness.build(INFO, _params())
+        before = handler._provider.current
+        harness.http.serve(_URL, b"ann")
+        await harness.advance(60)
+        assert _is_listed(handler, "ann")
+        assert not before.holds("user-7")
+
+
+@pytest.mark.parametrize("url", ["", _URL])
+@in_virtual_time
+async def test_a_closed_handler_holds_no_list(url: str) -> None:
+    entries = tuple(f"user-{number}" for number in range(20_000))
+    async with AdapterHarness() as harness:
+        harness.http.serve(_URL, b"ann")
+        handler = await harness.build(INFO, Params(provider_url=url, overrides=entries))
+        assert _is_listed(handler, "user-7")
+        await handler.aclose()
+        await handler.aclose()
+        assert handler.check(ListEntry("l", "eve")) == CheckResult()
+
+
+def test_a_list_can_be_let_go_of_whatever_its_kind() -> None:
+    for entry_type in EntryType:
+        found = make_list(entry_type, ("10.0.0.1", "10.0.0.2"))
+        found.dismantle()
+        found.dismantle()
+
+
+def test_the_garbage_collector_passes_texts_over() -> None:
+    found = parse_list(EntryType.STRINGS, b"ann\nbob", ("eve",))
+    assert isinstance(found, TextList)
+    assert not gc.is_tracked(found._entries)

@@ -1,5 +1,7 @@
 """`listchecker` without a provider: entry types, verdicts, texts, parameters."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -90,6 +92,26 @@ def test_an_address_in_bytes_is_compared_and_shown_as_text() -> None:
     assert _status(bytes([10, 0, 0, 2])).message == "10.0.0.2 is not whitelisted"
 
 
+def test_a_denial_that_recurs_is_one_object_unless_its_value_is_long() -> None:
+    checker = Checker(Params(), provider=None)
+    for value, is_same in (("bob", True), (bytes([10, 0, 0, 1]), True), ("b" * 257, False)):
+        one, other = (checker.check(ListEntry("l", value)) for _ in range(2))
+        assert one == other
+        assert (one is other) == is_same
+
+
+def test_a_handler_that_is_dropped_takes_its_list_along() -> None:
+    checker = Checker(Params(overrides=("ann",)), provider=None)
+    checker.check(ListEntry("l", "bob"))
+    dropped = weakref.ref(checker)
+    gc.disable()
+    try:
+        del checker
+        assert dropped() is None
+    finally:
+        gc.enable()
+
+
 # ---------------------------------------------------------------- entry types
 
 
@@ -172,6 +194,18 @@ def test_patterns_that_cannot_be_joined_still_match_alone() -> None:
     assert _is_listed("yy", EntryType.REGEX, *entries)
     assert _is_listed("xa)|(bx", EntryType.REGEX, *entries)
     assert not _is_listed("b", EntryType.REGEX, *entries)
+
+
+def test_patterns_beside_some_that_cannot_be_joined_are_all_looked_for() -> None:
+    entries = [rf"\Q(a{number}" if number % 97 == 0 else f"^/p{number}/" for number in range(1_500)]
+    for text in ("/p1/", "/p1499/", "x(a0x", "(a1455"):
+        assert _is_listed(text, EntryType.REGEX, *entries)
+    assert not _is_listed("/p97/", EntryType.REGEX, *entries)
+
+
+def test_a_pattern_that_is_valid_only_when_joined_is_none() -> None:
+    with pytest.raises(ListFormatError, match="unexpected"):
+        parse_list(EntryType.REGEX, b"a)|(b\nc", ())
 
 
 def test_patterns_that_are_long_together_still_match_alone() -> None:
