@@ -19,8 +19,16 @@ _GRPC: Final = "application/grpc"
 
 def query_params(path: str) -> PlainStringMap:
     """Decoded query parameters of a path; of a repeated one the last counts."""
-    parts = path.partition("?")[2].split("&", _MOST_PARAMETERS)[:_MOST_PARAMETERS]
-    return PlainStringMap(parse_qsl("&".join(parts), keep_blank_values=True))
+    query = path.partition("?")[2]
+    parts = query.split("&", _MOST_PARAMETERS)[:_MOST_PARAMETERS]
+    if "%" in query or "+" in query:
+        return PlainStringMap(parse_qsl("&".join(parts), keep_blank_values=True))
+    parameters = PlainStringMap()
+    for part in parts:
+        if part:
+            name, _, value = part.partition("=")
+            parameters[name] = value
+    return parameters
 
 
 def api_key(query: PlainStringMap, headers: StringMap) -> str | None:

@@ -32,7 +32,6 @@ from remixer.frontends.envoy.structs import (
     bool_field,
     number_field,
     scalar_texts,
-    struct_field,
     text_field,
 )
 from remixer.mixer.outcome import Decision, Provenance, QuotaOutcome
@@ -41,6 +40,8 @@ from remixer.wire.text import encodable
 HTTP_NAMESPACE: Final = "envoy.filters.http.ext_authz"
 TCP_NAMESPACE: Final = "envoy.filters.network.ext_authz"
 _NS_PER_S: Final = 1_000_000_000
+_NOTHING: Final[Mapping[str, str]] = {}
+_NO_CHECK: Final = Struct()
 _MOST_REFERENCED: Final = 24
 """More make a key that hardly any two requests share."""
 
@@ -119,6 +120,20 @@ def write_forwarded(struct: Struct, attributes: Mapping[str, str]) -> None:
         fields[name].string_value = value
 
 
+def forwarded_in(metadata: Mapping[str, Struct]) -> Mapping[str, str]:
+    """Attributes that the check took from `x-istio-attributes`, by name. Asked of every entry."""
+    if HTTP_NAMESPACE in metadata:
+        fields = metadata[HTTP_NAMESPACE].fields
+    elif TCP_NAMESPACE in metadata:
+        fields = metadata[TCP_NAMESPACE].fields
+    else:
+        return _NOTHING
+    if "forwarded" not in fields:
+        return _NOTHING
+    value = fields["forwarded"]
+    return scalar_texts(value.struct_value) if value.HasField("struct_value") else _NOTHING
+
+
 class CheckRecord:
     """What the metadata of a stream says of its Check; all None if there was none."""
 
@@ -127,13 +142,14 @@ class CheckRecord:
     def __init__(self, metadata: Mapping[str, Struct]) -> None:
         """`metadata`: by filter, as the access log has it."""
         name = HTTP_NAMESPACE if HTTP_NAMESPACE in metadata else TCP_NAMESPACE
-        self._struct = metadata[name] if name in metadata else Struct()
+        self._struct = metadata.get(name, _NO_CHECK)
 
     def error_code(self) -> int | None:
         """Code of the denial; None if the request was allowed."""
+        if text_field(self._struct, "decision") != "deny":
+            return None
         code = number_field(self._struct, "code")
-        is_denial = text_field(self._struct, "decision") == "deny"
-        return int(code) if is_denial and code is not None and code.is_integer() else None
+        return int(code) if code is not None and code.is_integer() else None
 
     def error_message(self) -> str | None:
         """`CODE_NAME:text` of the denial. Source: Mixer's client."""
@@ -142,11 +158,6 @@ class CheckRecord:
             return None
         message = text_field(self._struct, "message")
         return f"{code_name(code)}:{message}" if message else code_name(code)
-
-    def forwarded(self) -> Mapping[str, str]:
-        """Attributes that the check took from `x-istio-attributes`, by name."""
-        found = struct_field(self._struct, "forwarded")
-        return {} if found is None else scalar_texts(found)
 
     def is_cache_hit(self) -> bool | None:
         return bool_field(self._struct, "cache_hit")

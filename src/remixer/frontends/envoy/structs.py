@@ -14,33 +14,37 @@ _EXACT: Final = 2.0**53
 
 def text_field(struct: Struct, name: str) -> str | None:
     """The field if it is text, else None."""
-    if name not in struct.fields:
+    fields = struct.fields
+    if name not in fields:
         return None
-    value = struct.fields[name]
+    value = fields[name]
     return value.string_value if value.WhichOneof("kind") == "string_value" else None
 
 
 def number_field(struct: Struct, name: str) -> float | None:
     """The field if it is a number, else None."""
-    if name not in struct.fields:
+    fields = struct.fields
+    if name not in fields:
         return None
-    value = struct.fields[name]
+    value = fields[name]
     return value.number_value if value.WhichOneof("kind") == "number_value" else None
 
 
 def bool_field(struct: Struct, name: str) -> bool | None:
     """The field if it is true or false, else None."""
-    if name not in struct.fields:
+    fields = struct.fields
+    if name not in fields:
         return None
-    value = struct.fields[name]
+    value = fields[name]
     return value.bool_value if value.WhichOneof("kind") == "bool_value" else None
 
 
 def struct_field(struct: Struct, name: str) -> Struct | None:
     """The field if it is an object, else None."""
-    if name not in struct.fields:
+    fields = struct.fields
+    if name not in fields:
         return None
-    value = struct.fields[name]
+    value = fields[name]
     return value.struct_value if value.WhichOneof("kind") == "struct_value" else None
 
 
@@ -66,8 +70,9 @@ def string_map(struct: Struct) -> PlainStringMap | None:
     Source: Mixer's client, for claims and for dynamic metadata.
     """
     entries = PlainStringMap()
-    for name in struct.fields:
-        texts = texts_of(struct.fields[name])
+    fields = struct.fields
+    for name in fields:
+        texts = texts_of(fields[name])
         if texts:
             entries[name] = ",".join(texts)
     return entries or None
@@ -76,8 +81,9 @@ def string_map(struct: Struct) -> PlainStringMap | None:
 def scalar_texts(struct: Struct) -> dict[str, str]:
     """Text, number and bool fields as text: static attributes written into metadata."""
     entries = {}
-    for name in struct.fields:
-        value = struct.fields[name]
+    fields = struct.fields
+    for name in fields:
+        value = fields[name]
         match value.WhichOneof("kind"):
             case "string_value":
                 entries[name] = value.string_value

@@ -11,7 +11,7 @@ from typing import Final
 from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.http_request import api_key, is_grpc
 from remixer.attributes.table_bag import AttributeTable
-from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp, Value
+from remixer.attributes.values import PlainStringMap, StringMap, Timestamp, Value
 from remixer.frontends.envoy.access_log.entry import HttpLogBag, LogBag, TcpLogBag
 from remixer.frontends.envoy.access_log.response_flags import proxy_error_code
 from remixer.frontends.envoy.fields import duration, int64, ip_of, port_of
@@ -27,18 +27,8 @@ def _start(entry: LogBag) -> Timestamp | None:
     return entry.time_after_ns(0)
 
 
-def _duration(entry: LogBag) -> Duration | None:
-    """Of the whole stream; older Envoys say only when the last byte went out."""
-    common = entry.common
-    if common.HasField("duration"):
-        return duration(common.duration)
-    if common.HasField("time_to_last_downstream_tx_byte"):
-        return duration(common.time_to_last_downstream_tx_byte)
-    return None
-
-
 def _end(entry: LogBag) -> Timestamp | None:
-    return entry.time_after_ns(_duration(entry) or 0)
+    return entry.time_after_ns(entry.duration or 0)
 
 
 _COMMON: Final[dict[str, Callable[[LogBag], Value | None]]] = {
@@ -205,7 +195,7 @@ HTTP_ATTRIBUTES: Final[AttributeTable[HttpLogBag]] = {
     "request.auth.claims": lambda e: e.jwt.claims(),
     "request.auth.raw_claims": lambda e: e.jwt.raw_claims(),
     "response.time": _response_time,
-    "response.duration": _duration,
+    "response.duration": lambda e: e.duration,
     "response.code": _response_code,
     "response.size": lambda e: int64(e.response.response_body_bytes),
     "response.total_size": _response_total,
@@ -220,7 +210,7 @@ TCP_ATTRIBUTES: Final[AttributeTable[TcpLogBag]] = {
     "context.protocol": lambda _: "tcp",
     "connection.id": lambda e: e.common.stream_id or None,
     "connection.event": lambda e: e.event,
-    "connection.duration": _duration,
+    "connection.duration": lambda e: e.duration,
     "connection.received.bytes": lambda e: int64(e.traffic.received),
     "connection.received.bytes_total": lambda e: int64(e.traffic.received_total),
     "connection.sent.bytes": lambda e: int64(e.traffic.sent),

@@ -8,12 +8,12 @@ from google.protobuf.struct_pb2 import Struct
 from remixer.attributes.http_request import namespace_of, principal, query_params
 from remixer.attributes.read_once import ReadOnce
 from remixer.attributes.table_bag import AttributeTable
-from remixer.attributes.values import PlainStringMap, StringMap, Timestamp
+from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.frontends.envoy.access_log.clusters import ServiceName, service_of
 from remixer.frontends.envoy.access_log.traffic import Traffic
-from remixer.frontends.envoy.decision_metadata import CheckRecord
-from remixer.frontends.envoy.fields import int64
+from remixer.frontends.envoy.decision_metadata import CheckRecord, forwarded_in
+from remixer.frontends.envoy.fields import duration, int64
 from remixer.frontends.envoy.jwt import JwtClaims
 from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.frontends.envoy.structs import string_map, struct_field, text_field
@@ -60,7 +60,8 @@ class LogBag(MessageBag):
     @ReadOnce
     def is_outbound(self) -> bool:
         """Whether the reporter stands at the source. Said by a custom tag; else it does not."""
-        return self.common.custom_tags.get(REPORTER_KIND) == _OUTBOUND
+        tags = self.common.custom_tags
+        return REPORTER_KIND in tags and tags[REPORTER_KIND] == _OUTBOUND
 
     @property
     def destination(self) -> Address:
@@ -103,11 +104,22 @@ class LogBag(MessageBag):
     def check(self) -> CheckRecord:
         return CheckRecord(self.metadata)
 
+    @property
+    def duration(self) -> Duration | None:
+        """Of the whole stream; older Envoys say only when the last byte went out."""
+        common = self.common
+        if common.HasField("duration"):
+            return duration(common.duration)
+        if common.HasField("time_to_last_downstream_tx_byte"):
+            return duration(common.time_to_last_downstream_tx_byte)
+        return None
+
     def time_after_ns(self, since_start_ns: int) -> Timestamp | None:
         """So many nanoseconds after the start; None if the start is unknown."""
-        if not self.common.HasField("start_time"):
+        common = self.common
+        if not common.HasField("start_time"):
             return None
-        start = self.common.start_time
+        start = common.start_time
         instant = start.seconds * _NS_PER_S + start.nanos + since_start_ns
         return None if int64(instant) is None else Timestamp(instant)
 
@@ -173,7 +185,7 @@ def static_attributes(common: AccessLogCommon) -> Mapping[str, str]:
     tags = common.custom_tags
     if not common.HasField("metadata"):
         return tags
-    forwarded = CheckRecord(common.metadata.filter_metadata).forwarded()
+    forwarded = forwarded_in(common.metadata.filter_metadata)
     return {**tags, **forwarded} if forwarded else tags
 
 

@@ -10,7 +10,7 @@ from remixer.attributes.values import Duration, PlainStringMap
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.errors import CheckFailedError, InvalidRequestError, UnavailableError
 from remixer.foundation.status import OK, Code, Status
-from remixer.frontends.envoy.decision_metadata import HTTP_NAMESPACE, CheckRecord
+from remixer.frontends.envoy.decision_metadata import HTTP_NAMESPACE, forwarded_in
 from remixer.frontends.envoy.ext_authz.codec import OutcomeEncoder, decode_check, encode_outcome
 from remixer.mixer.outcome import (
     UNKNOWN_REFERENCES,
@@ -442,7 +442,7 @@ def test_what_counted_is_in_the_metadata_of_every_answer_for_the_report() -> Non
     for status in (Status(), DENIED):
         response = OutcomeEncoder().encode(outcome(status), None, forwarded)
         metadata = CheckResponse.FromString(response).dynamic_metadata
-        assert CheckRecord({HTTP_NAMESPACE: metadata}).forwarded() == forwarded
+        assert forwarded_in({HTTP_NAMESPACE: metadata}) == forwarded
 
 
 def test_a_rule_may_write_the_header_that_the_client_s_is_removed_for() -> None:
