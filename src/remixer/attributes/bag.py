@@ -11,9 +11,17 @@ tracked bag.
 
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from typing import Final, NamedTuple, Protocol, cast
+from functools import lru_cache
+from types import NoneType
+from typing import Final, NamedTuple, Protocol, TypeAlias, cast
 
 from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp, Value
+
+_MOST_KNOWN_REFERENCES: Final = 1_024
+"""Sets of references that are given again for the same reads; about 1 kB each."""
+_LONGEST_KNOWN_KEYS: Final = 256
+"""Characters: keys of string maps may come from clients."""
+_MapReads: TypeAlias = tuple[tuple[str, ...], tuple[type, ...] | None]
 
 SCALARS: Final = frozenset({str, int, float, bool, bytes, Timestamp, Duration})
 
@@ -95,6 +103,12 @@ class TrackedStringMap(dict[str, str | None]):
         self.is_read_whole = True
         return self._inner.whole()
 
+    def reads(self) -> _MapReads:
+        """The keys asked for, and which of them are absent; no classes: the whole map was read."""
+        if self.is_read_whole:
+            return (), None
+        return tuple(self), tuple(map(type, self.values()))
+
 
 class TrackedBag(dict[str, Value | None]):
     """A bag that remembers what was read; see the theory of operation above."""
@@ -102,7 +116,7 @@ class TrackedBag(dict[str, Value | None]):
     __slots__ = ("_inner",)
 
     def __init__(self, inner: Bag) -> None:
-        super().__init__()
+        # A dict is empty without its `__init__`, and every request makes some of these.
         self._inner = inner
 
     def __missing__(self, name: str) -> Value | None:
@@ -117,20 +131,18 @@ class TrackedBag(dict[str, Value | None]):
         return self._inner.names()
 
     def references(self) -> frozenset[Reference]:
-        """Everything read so far.
+        """Everything read so far; mostly the very set that was given for the same reads before.
 
         A present string map is referenced by the keys read, or as a whole, or (if nothing but
         its presence was tested) by that.
         """
-        found: list[Reference] = []
-        for name, value in self.items():
-            if value is None:
-                found.append(Reference(name, None, Condition.ABSENCE))
-            elif isinstance(value, TrackedStringMap):
-                found.extend(_map_references(name, value))
-            else:
-                found.append(Reference(name, None, Condition.EXACT))
-        return frozenset(found)
+        names, classes = tuple(self), tuple(map(type, self.values()))
+        if TrackedStringMap not in classes:
+            return _known_references(names, classes, ())
+        maps = tuple([value.reads() for value in self.values() if type(value) is TrackedStringMap])
+        if sum(len(key) for keys, _ in maps for key in keys) > _LONGEST_KNOWN_KEYS:
+            return _references(names, classes, maps)
+        return _known_references(names, classes, maps)
 
 
 class SuppliedBag(TrackedBag):
@@ -170,11 +182,35 @@ class SuppliedBag(TrackedBag):
         return self._tracked.references() | self._earlier
 
 
-def _map_references(name: str, value: TrackedStringMap) -> Iterator[Reference]:
-    if value.is_read_whole:
+def _references(
+    names: tuple[str, ...], classes: tuple[type, ...], maps: tuple[_MapReads, ...]
+) -> frozenset[Reference]:
+    """References to attributes, by the classes of their values; `maps` in order."""
+    found: list[Reference] = []
+    reads = iter(maps)
+    for name, class_ in zip(names, classes, strict=True):
+        if class_ is TrackedStringMap:
+            found.extend(_map_references(name, *next(reads)))
+        else:
+            found.append(Reference(name, None, _condition(class_)))
+    return frozenset(found)
+
+
+# Pure; which attributes are read follows from the rules. Bounded, for keys may be computed.
+_known_references: Final = lru_cache(maxsize=_MOST_KNOWN_REFERENCES)(_references)
+
+
+def _map_references(
+    name: str, keys: tuple[str, ...], classes: tuple[type, ...] | None
+) -> Iterator[Reference]:
+    if classes is None:
         yield Reference(name, None, Condition.EXACT)
         return
-    if not value:
+    if not keys:
         yield Reference(name, None, Condition.PRESENCE)
-    for key, entry in value.items():
-        yield Reference(name, key, Condition.ABSENCE if entry is None else Condition.EXACT)
+    for key, class_ in zip(keys, classes, strict=True):
+        yield Reference(name, key, _condition(class_))
+
+
+def _condition(class_: type) -> Condition:
+    return Condition.ABSENCE if class_ is NoneType else Condition.EXACT

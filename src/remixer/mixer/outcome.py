@@ -133,6 +133,20 @@ class CheckOutcome:
     """Answers on the wire that frontends have made of it, by whatever tells them apart: an outcome
     that is given again need not be encoded again. Not for outcomes that differ in quotas."""
 
+    def with_quotas(self, quotas: Mapping[str, QuotaOutcome]) -> "CheckOutcome":
+        """The same with these quotas; `dataclasses.replace` takes twice as long."""
+        return CheckOutcome(
+            self.status,
+            self.valid_duration,
+            self.valid_use_count,
+            self.references,
+            self.directive,
+            quotas,
+            self.decisions,
+            self.provenance,
+            self.hints,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ReportOutcome:
