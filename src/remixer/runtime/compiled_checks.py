@@ -4,7 +4,7 @@ A route that no change has touched keeps its function from one configuration to 
 stamps mean equal rules and the same handlers.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.expr.inline import UNREAD
@@ -39,14 +39,14 @@ class CompiledChecks:
         self._compiled: dict[str, _Compiled] = {}
         """By the route's name."""
 
-    def followed_by(self, table: RouteTable, vocabulary: Vocabulary) -> "CompiledChecks":
+    def followed_by(self, table: RouteTable, vocabulary: Vocabulary) -> Self:
         """Those of the next configuration."""
-        following = CompiledChecks(table, vocabulary, guard=self._guard, metrics=self._metrics)
+        following = type(self)(table, vocabulary, guard=self._guard, metrics=self._metrics)
         for name, compiled in self._compiled.items():
             route = table.by_namespace.get(name) if name else table.default
             stamp = None if route is None else route.stamp
             if stamp is not None and stamp == compiled.stamp:
-                following._compiled[name] = compiled
+                following._compiled[name] = compiled  # noqa: SLF001 - its own kind, being made
         return following
 
     def check_now(self, request: CheckRequest) -> CheckOutcome | None:

@@ -111,3 +111,39 @@ def test_listing_names_is_not_reading() -> None:
 def test_the_vocabulary_knows_declared_names_only() -> None:
     vocabulary = Vocabulary({"a": ValueType.INT64})
     assert (vocabulary.type_of("a"), vocabulary.type_of("b")) == (ValueType.INT64, None)
+
+
+def test_the_same_reads_give_the_same_set_whatever_the_values() -> None:
+    sets = []
+    for value in ("x", "y"):
+        bag = TrackedBag(plain_bag({"a": value, "h": {"k": value}}))
+        assert (bag["a"], bag["b"], headers(bag)["k"], headers(bag)["l"]) == (
+            value,
+            None,
+            value,
+            None,
+        )
+        sets.append(bag.references())
+    assert sets[0] is sets[1]
+
+
+def test_sets_with_long_keys_are_not_remembered() -> None:
+    def read(key: str) -> frozenset[Reference]:
+        bag = TrackedBag(plain_bag({"h": {}}))
+        assert headers(bag)[key] is None
+        return bag.references()
+
+    assert read("k" * 256) is read("k" * 256)
+    assert read("k" * 257) is not read("k" * 257)
+    assert read("k" * 257) == read("k" * 257)
+
+
+def test_a_map_that_was_read_whole_differs_from_one_that_was_not() -> None:
+    bags = [TrackedBag(plain_bag({"h": {}})) for _ in range(2)]
+    for bag in bags:
+        headers(bag)
+    headers(bags[0]).whole()
+    assert [bag.references() for bag in bags] == [
+        {Reference("h", None, EXACT)},
+        {Reference("h", None, Condition.PRESENCE)},
+    ]

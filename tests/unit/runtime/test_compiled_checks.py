@@ -1,0 +1,290 @@
+"""Compiled checks: what is compiled, what is kept, and where the interpreter stands in."""
+
+import traceback
+from dataclasses import replace
+
+import pytest
+
+from remixer.adapters.denier import INFO as DENIER
+from remixer.attributes.bag import PlainBag, plain_bag
+from remixer.foundation.errors import CheckFailedError
+from remixer.mixer.outcome import CheckOutcome
+from remixer.mixer.request import CheckRequest
+from remixer.observability.metrics import RuntimeMetrics
+from remixer.runtime.check_code import (
+    MAX_PARTS,
+    CheckCode,
+    CheckFunction,
+    NotWritableError,
+    write_check,
+)
+from remixer.runtime.compiled_check import MAX_KEPT
+from remixer.runtime.compiled_checks import MAX_COMPILED, CompiledChecks
+from remixer.runtime.engine import Engine
+from remixer.runtime.guard import Guard
+from remixer.runtime.metrics import NoMetrics
+from remixer.sdk.adapter import AnyAdapterInfo
+from remixer.testing.clock import VirtualClock
+from remixer.testing.engine import RunningEngine, running_engine
+from remixer.testing.scripted import Journal, scripted_adapters
+from remixer.testing.texts import (
+    DENY,
+    NOTHING,
+    VOCABULARY,
+    action,
+    handler,
+    instance,
+    rule,
+)
+
+BASE = VOCABULARY + NOTHING + handler("h") + instance("who", "listentry", "value: user")
+DENIED = VOCABULARY + NOTHING + handler("d", DENY, adapter="denier")
+
+
+def adapters() -> tuple[AnyAdapterInfo, ...]:
+    return (*scripted_adapters(Journal()), DENIER)
+
+
+def request(namespace: str = "shop", **attributes: str) -> CheckRequest:
+    return CheckRequest(plain_bag({"destination.namespace": namespace, **attributes}))
+
+
+def asked(engine: Engine, of: CheckRequest) -> CheckOutcome:
+    outcome = engine.check_now(of)
+    assert outcome is not None
+    return outcome
+
+
+def code_of(running: RunningEngine, namespace: str = "shop") -> CheckCode:
+    """What is written for a namespace; raises `NotWritableError`."""
+    generation = running.engine.generation
+    route = generation.routes.by_namespace[namespace]
+    guard = Guard(clock=VirtualClock(), metrics=NoMetrics(), adapter_timeout_s=1.0)
+    return write_check(route, generation.snapshot.vocabulary, guard)
+
+
+# ------------------------------------------------------------ outcomes that are given again
+
+
+async def test_requests_decided_alike_get_the_same_outcome() -> None:
+    text = DENIED + rule("r", action("d", "nothing"), match='user != ""')
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        first = asked(running.engine, request(user="al"))
+        second = asked(running.engine, request(user="bo"))
+        absent = asked(running.engine, request())
+    assert first is second
+    assert not first.status.is_ok
+    assert absent.status.is_ok
+
+
+async def test_reads_that_differ_give_outcomes_that_differ() -> None:
+    text = DENIED + rule("r", action("d", "nothing"), match='(user | source.namespace | "") != "-"')
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        by_user = asked(running.engine, request(user="al"))
+        by_source = asked(running.engine, request(**{"source.namespace": "al"}))
+    assert {each.name for each in by_source.references - by_user.references} == {
+        "user",
+        "source.namespace",
+    }
+    assert by_user.decisions == by_source.decisions
+
+
+async def test_values_of_headers_make_outcomes_differ() -> None:
+    more = "requestHeaderOperations: [{name: x-user, values: [user]}]"
+    text = BASE + rule("r", more=more)
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        seen = [asked(running.engine, request(user=user)) for user in ("al", "bo", "al")]
+    assert seen[0] is seen[2]
+    values = [each.directive.request_header_operations[0].value for each in seen if each.directive]
+    assert values == ["al", "bo", "al"]
+
+
+async def test_what_is_kept_is_bounded_and_stays_right() -> None:
+    more = "requestHeaderOperations: [{name: x-user, values: [user]}]"
+    text = BASE + rule("r", more=more)
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        first = asked(running.engine, request(user="u0"))
+        for number in range(1, MAX_KEPT):
+            asked(running.engine, request(user=f"u{number}"))
+        assert asked(running.engine, request(user="u0")) is first
+        asked(running.engine, request(user="one more"))
+        again = asked(running.engine, request(user="u0"))
+    assert again is not first
+    assert again == first
+
+
+# ------------------------------------------------------------ what is compiled
+
+
+def rules(count: int) -> str:
+    """Each is two parts."""
+    return "".join(rule(f"r{number}", action("h", "nothing")) for number in range(count))
+
+
+async def test_a_route_is_compiled_up_to_its_most_parts() -> None:
+    async with running_engine({"a": BASE + rules(MAX_PARTS // 2)}, adapters=adapters()) as running:
+        code_of(running)
+        await running.apply({"a": BASE + rules(MAX_PARTS // 2 + 1)})
+        with pytest.raises(NotWritableError):
+            code_of(running)
+        assert len(asked(running.engine, request()).decisions) == MAX_PARTS // 2 + 1
+
+
+def policy(kind: str, spec: str) -> str:
+    return f"\nkind: {kind}\nmetadata: {{name: p, namespace: shop}}\nspec: {{{spec}}}\n---\n"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        handler("w", adapter="waiting") + rule("s", action("w", "nothing")),
+        rule("s", action("h", "nothing"), match='request.headers[user] == "x"'),
+        instance("pod", "kubernetes") + rule("s", action("h", "pod")),
+        policy("FailurePolicy", "handlers: [h], breaker: {consecutiveFailures: 1}"),
+        policy("CachePolicy", "rules: [s], maxAge: 1s")
+        + rule("s", more="requestHeaderOperations: [{name: x, values: [user]}]"),
+    ],
+    ids=["waits", "computed key", "generator", "breaker", "policy of headers"],
+)
+async def test_what_cannot_be_told_in_advance_is_interpreted(more: str) -> None:
+    text = BASE + rule("r", action("h", "nothing"))
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        code_of(running)
+        await running.apply({"a": text + more})
+        assert running.engine.generation.snapshot.problems == ()
+        with pytest.raises(NotWritableError):
+            code_of(running)
+
+
+async def test_an_instance_that_cannot_be_built_is_left_to_the_interpreter() -> None:
+    text = BASE + rule("r", action("h", "who"))
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        with pytest.raises(CheckFailedError, match="lookup failed: 'user'"):
+            running.engine.check_now(request())
+        assert asked(running.engine, request(user="al")).status.is_ok
+
+
+async def test_generated_code_has_no_builtins() -> None:
+    async with running_engine(
+        {"a": BASE + rule("r", action("h", "who"))}, adapters=adapters()
+    ) as running:
+        assert code_of(running).known["__builtins__"] == {}
+
+
+async def test_policy_text_is_data() -> None:
+    crafted = "'); import os; (' + a {a} \\\\ __import__"
+    text = BASE + rule(
+        "r", action("h", "who"), match='user != "' + crafted.replace("'", "''") + '"'
+    )
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        assert running.engine.generation.snapshot.problems == ()
+        code_of(running)
+        assert asked(running.engine, request(user=crafted.replace("\\\\", "\\"))).decisions == ()
+        assert len(asked(running.engine, request(user="a")).decisions) == 1
+
+
+class Broken(PlainBag):
+    """A bag that cannot tell one attribute."""
+
+    def __missing__(self, name: str) -> None:
+        if name == "source.namespace":
+            raise KeyError(name)
+
+
+async def test_a_traceback_shows_the_policys_text() -> None:
+    more = "requestHeaderOperations: [{name: x, values: [user + source.namespace]}]"
+    text = BASE + rule("a", more=more, match='user == "al"')
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        bag = Broken({"destination.namespace": "shop", "user": "al"})
+        with pytest.raises(KeyError) as caught:
+            running.engine.check_now(CheckRequest(bag))
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "compiled check" in shown
+    assert "    user + source.namespace\n" in shown
+
+
+# ------------------------------------------------------------ configurations that follow
+
+
+class Watched(CompiledChecks):
+    """Tells which functions it has."""
+
+    @property
+    def functions(self) -> dict[str, CheckFunction]:
+        return {name: compiled.check for name, compiled in self._compiled.items()}
+
+
+def watched(running: RunningEngine) -> Watched:
+    generation = running.engine.generation
+    metrics = NoMetrics()
+    guard = Guard(clock=VirtualClock(), metrics=metrics, adapter_timeout_s=1.0)
+    vocabulary = generation.snapshot.vocabulary
+    return Watched(generation.routes, vocabulary, guard=guard, metrics=metrics)
+
+
+async def test_a_route_that_no_change_touches_keeps_its_function() -> None:
+    others = NOTHING.replace("shop", "bank") + handler("h", namespace="bank")
+    files = {
+        "shop": BASE + rule("r", action("h", "nothing")),
+        "bank": others + rule("r", action("h", "nothing"), namespace="bank"),
+    }
+    async with running_engine(files, adapters=adapters()) as running:
+        before = watched(running)
+        for namespace in ("shop", "bank"):
+            before.check_now(request(namespace))
+        before_functions = before.functions
+        snapshot = running.engine.generation.snapshot
+        kept = tuple(each for each in snapshot.rules if each.namespace != "bank")
+        changed = tuple(replace(each) for each in snapshot.rules if each.namespace == "bank")
+        generation = await running.reloader.apply(replace(snapshot, rules=kept + changed))
+        after = before.followed_by(generation.routes, generation.snapshot.vocabulary)
+    assert set(before_functions) == {"shop", "bank"}
+    assert isinstance(after, Watched)
+    assert after.functions == {"shop": before_functions["shop"]}
+
+
+async def test_of_too_many_routes_the_later_ones_are_interpreted() -> None:
+    text = VOCABULARY
+    for number in range(MAX_COMPILED + 1):
+        text += rule(
+            "r",
+            namespace=f"n{number}",
+            more="requestHeaderOperations: [{name: x, values: [user]}]",
+        )
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        checks = watched(running)
+        for number in range(MAX_COMPILED):
+            assert checks.check_now(request(f"n{number}")) is not None
+        last = request(f"n{MAX_COMPILED}")
+        assert checks.check_now(last) is None
+        assert asked(running.engine, last).status.is_ok
+
+
+# ------------------------------------------------------------ metrics
+
+
+async def test_calls_and_destinations_are_counted_as_interpreted_ones_are() -> None:
+    text = BASE + handler("i") + rule("r", action("h", "nothing", "who"), action("i", "nothing"))
+    metrics = RuntimeMetrics()
+    async with running_engine({"a": text}, adapters=adapters(), metrics=metrics) as running:
+        for _ in range(3):
+            running.engine.check_now(request(user="al"))
+        compiled = metrics.render().decode()
+        for _ in range(3):
+            running.engine.interpreted_now(request(user="al"))
+        both = metrics.render().decode()
+    line = (
+        'mixer_runtime_dispatches_total{adapter="scripted",error="false",handler="h.handler.shop"'
+    )
+    assert [each for each in compiled.splitlines() if line in each]
+    assert _counts(both) == {name: 2 * count for name, count in _counts(compiled).items()}
+
+
+def _counts(page: str) -> dict[str, float]:
+    lines = (each.rsplit(" ", 1) for each in page.splitlines() if not each.startswith("#"))
+    kinds = ("mixer_runtime_dispatches_total", "mixer_dispatcher_", "mixer_runtime_dispatch_")
+    return {
+        name: float(value)
+        for name, value in lines
+        if name.startswith(kinds) and "variety" not in name and "_created" not in name
+    }
