@@ -9,12 +9,12 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from remixer.attributes.bag import Bag
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.errors import InvalidRequestError
 from remixer.frontends.envoy.access_log.attributes import HTTP_ATTRIBUTES, TCP_ATTRIBUTES
 from remixer.frontends.envoy.access_log.entry import HttpLogBag, Reporter, TcpLogBag
 from remixer.frontends.envoy.access_log.traffic import TrafficLedger
+from remixer.frontends.envoy.message_columns import MessageColumns
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import Node
 from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import (
     AccessLogType,
@@ -47,7 +47,9 @@ class StreamDecoder:
         self._reporter = Reporter(Node())
         self._ledger = TrafficLedger()
 
-    def decode(self, message: bytes, vocabulary: Vocabulary) -> tuple[Bag, ...]:
+    def decode(
+        self, message: bytes, vocabulary: Vocabulary
+    ) -> MessageColumns[HttpLogBag] | MessageColumns[TcpLogBag]:
         """One bag per finished request and per entry of a connection.
 
         Raises `InvalidRequestError` if `message` is no StreamAccessLogsMessage.
@@ -60,14 +62,17 @@ class StreamDecoder:
         if entries.HasField("identifier"):
             self.log_name = entries.identifier.log_name
             self._reporter = Reporter(entries.identifier.node)
-        if entries.HasField("http_logs"):
-            return self._http_bags(entries.http_logs.log_entry, vocabulary)
-        return tuple(self._tcp_bag(entry, vocabulary) for entry in entries.tcp_logs.log_entry)
+        requests = entries.http_logs.log_entry
+        if requests:
+            return self._http_bags(requests, vocabulary)
+        return MessageColumns(
+            [self._tcp_bag(entry, vocabulary) for entry in entries.tcp_logs.log_entry]
+        )
 
     def _http_bags(
         self, entries: Iterable[HTTPAccessLogEntry], vocabulary: Vocabulary
-    ) -> tuple[Bag, ...]:
-        bags: list[Bag] = []
+    ) -> MessageColumns[HttpLogBag]:
+        bags: list[HttpLogBag] = []
         reporter = self._reporter
         for entry in entries:
             common = entry.common_properties
@@ -77,9 +82,9 @@ class StreamDecoder:
                         entry, common, reporter, table=HTTP_ATTRIBUTES, vocabulary=vocabulary
                     )
                 )
-        return tuple(bags)
+        return MessageColumns(bags)
 
-    def _tcp_bag(self, entry: TCPAccessLogEntry, vocabulary: Vocabulary) -> Bag:
+    def _tcp_bag(self, entry: TCPAccessLogEntry, vocabulary: Vocabulary) -> TcpLogBag:
         common, counted = entry.common_properties, entry.connection_properties
         event = _EVENTS.get(common.access_log_type, _CLOSE)
         traffic = self._ledger.take(

@@ -48,14 +48,11 @@ class Reporter:
 class LogBag(MessageBag):
     """What the bags of HTTP and TCP entries have in common."""
 
-    __slots__ = ("__dict__", "common", "reporter")
+    __slots__ = ("__dict__", "common", "metadata", "reporter")
 
     common: AccessLogCommon
+    metadata: Mapping[str, Struct]
     reporter: Reporter
-
-    @property
-    def metadata(self) -> Mapping[str, Struct]:
-        return self.common.metadata.filter_metadata
 
     @ReadOnce
     def is_outbound(self) -> bool:
@@ -139,7 +136,12 @@ class HttpLogBag(LogBag):
         vocabulary: Vocabulary,
     ) -> None:
         self.table = table
-        self.static = static_attributes(common)
+        # Custom tags, and above them what the check took from the request's `x-istio-attributes`.
+        tags = common.custom_tags
+        metadata = common.metadata.filter_metadata
+        forwarded = forwarded_in(metadata)
+        self.static = {**tags, **forwarded} if forwarded else tags
+        self.metadata = metadata
         self.vocabulary = vocabulary
         self.common = common
         self.reporter = reporter
@@ -173,20 +175,12 @@ class TcpLogBag(LogBag):
     ) -> None:
         self.table = table
         self.static = common.custom_tags
+        self.metadata = common.metadata.filter_metadata
         self.vocabulary = vocabulary
         self.common = common
         self.reporter = reporter
         self.traffic = traffic
         self.event = event
-
-
-def static_attributes(common: AccessLogCommon) -> Mapping[str, str]:
-    """Custom tags, and above them what the check took from the request's `x-istio-attributes`."""
-    tags = common.custom_tags
-    if not common.HasField("metadata"):
-        return tags
-    forwarded = forwarded_in(common.metadata.filter_metadata)
-    return {**tags, **forwarded} if forwarded else tags
 
 
 def _principal(certificate: TLSProperties.CertificateProperties) -> str | None:

@@ -60,7 +60,7 @@ def access_log_methods(
                 for first in range(0, len(bags), step):
                     if first:
                         await asyncio.sleep(0)
-                    complaints.take(mixer.report(bags[first : first + step]).errors)
+                    complaints.take(mixer.report(bags.part(first, first + step)).errors)
         except PolicyError as error:
             raise RpcError(error.code, error.message) from error
         yield StreamAccessLogsResponse().SerializeToString()
