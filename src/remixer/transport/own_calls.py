@@ -69,7 +69,7 @@ class ConnectionCalls(Runs):
             handle = find(head.path)
             timeout_s = head.timeout_s
             if handle is None or (timeout_s is not None and timeout_s <= 0.0):
-                self._take_whole(event, now_s)
+                self._take_unusual(event, now_s)
                 continue
             call = OwnCall(self, stream_id, head, now_s)
             try:
@@ -90,17 +90,13 @@ class ConnectionCalls(Runs):
 
     # -------------------------------------------------------------- events
 
-    def _take_whole(self, event: UnaryCall, now_s: float) -> None:
+    def _take_unusual(self, event: UnaryCall, now_s: float) -> None:
+        """A request that came whole, and is of no unary method or came too late."""
         stream_id, head, message = event
-        call = OwnCall(self, stream_id, head, now_s)
-        self.active_at_s = now_s
-        handle = self._services.unary.get(head.path)
-        if handle is None:
-            self._take_whole_stream(call, message)
-        elif head.timeout_s is not None and head.timeout_s <= 0.0:
+        if head.path in self._services.unary:
             self._core.finish(stream_id, Code.DEADLINE_EXCEEDED, DEADLINE_MESSAGE)
         else:
-            self._answer(handle, call, message)
+            self._take_whole_stream(OwnCall(self, stream_id, head, now_s), message)
 
     def _take_part(self, event: Event, now_s: float) -> None:  # noqa: C901 - one line per event
         match event:
@@ -120,10 +116,10 @@ class ConnectionCalls(Runs):
                 self.link.ping_answered(event.opaque)
             case ConnectionEnded():
                 self.link.ended_by_core(event)
-            case UnaryCall():
-                self._take_whole(event, now_s)
             case PeerClosing():
                 pass  # it closes the connection itself after its last call
+            case UnaryCall():
+                pass  # `take` sees to it
             case _:
                 assert_never(event)
 
