@@ -21,9 +21,11 @@ from remixer.wire.bag import CompressedBag
 from remixer.wire.dictionary import GLOBAL_INDICES, GLOBAL_WORD_COUNT
 from remixer.wire.framing import embedded
 from remixer.wire.laid_out_bag import LaidOutBag
+from remixer.wire.laid_out_map import LaidOutMap
 
 GLOBAL_NAMES = ["request.path", "request.headers", "source.ip", "request.time", "x-user"]
 NAMES = [*GLOBAL_NAMES, "custom", "caf\ufffd", "", "unheard of"]
+KEYS = ["x-user", ":path", "caf\ufffd", "", "a", "\ud800", "request.path"]
 WORDS = st.sampled_from(
     [
         b"request.path",
@@ -144,8 +146,14 @@ def references(draw: st.DrawFn) -> frozenset[Reference]:
 
 
 def told(value: object) -> tuple[type, object]:
-    plain = dict(value) if isinstance(value, PlainStringMap) else repr(value)
-    return type(value), plain
+    if isinstance(value, PlainStringMap | LaidOutMap):
+        entries = value.whole()
+        # Key by key first, whichever of the two is asked.
+        assert {key: value[key] for key in [*KEYS, *entries]} == {
+            key: entries.get(key) for key in [*KEYS, *entries]
+        }
+        return PlainStringMap, dict(entries)
+    return type(value), repr(value)
 
 
 def content(bag: Bag) -> dict[str, tuple[type, object]]:

@@ -8,7 +8,7 @@ line speak them as clients.
 |---|---|
 | `global_words`, `dictionary` | words and their indices |
 | `bag` | a request's attributes, decoded on demand |
-| `layout`, `spots`, `laid_out_bag` | the same where equal maps of indices were seen before |
+| `layout`, `spots`, `laid_out_bag`, `laid_out_map` | the same where equal maps of indices were seen before |
 | `key_plan` | from such a request, all that an answer depends on at once |
 | `compression` | attributes to `CompressedAttributes` |
 | `report` | a `ReportRequest` to bags |

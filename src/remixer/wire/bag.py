@@ -30,7 +30,7 @@ class CompressedBag(dict[str, Value | None]):
     __slots__ = ("_attributes", "_strings", "_words")
 
     def __init__(self, attributes: CompressedAttributes, words: MessageWords | None = None) -> None:
-        self._words = MessageWords(attributes.words) if words is None else words
+        self._words = MessageWords(attributes.words[:]) if words is None else words
         self._attributes = attributes
         self._strings = attributes.strings
 
@@ -97,18 +97,18 @@ class CompressedBag(dict[str, Value | None]):
 def decode_string_map(message: StringMap, words: MessageWords) -> PlainStringMap:
     """Raises `UnknownIndexError` if any entry refers to no word."""
     entries, texts = message.entries, words.texts()
+    found = PlainStringMap()
     try:
-        return PlainStringMap(
-            {
-                (GLOBAL_WORDS[key] if key >= 0 else texts[~key]): (
-                    GLOBAL_WORDS[value] if value >= 0 else texts[~value]
-                )
-                for key, value in entries.items()
-            }
-        )
+        # By keys, because the container's `items` is a loop in Python of its own.
+        for key in entries:
+            value = entries[key]
+            found[GLOBAL_WORDS[key] if key >= 0 else texts[~key]] = (
+                GLOBAL_WORDS[value] if value >= 0 else texts[~value]
+            )
     except IndexError:
         # Once more, slowly, for the error that names the index.
         return PlainStringMap({words.text(key): words.text(entries[key]) for key in entries})
+    return found
 
 
 def decode_timestamp(message: TimestampMessage) -> Timestamp | None:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from remixer.attributes.bag import Reference
 from remixer.attributes.values import Value
 from remixer.wire._pb.istio.mixer.v1.check_pb2 import CheckRequest
-from remixer.wire.bag import CompressedBag, decode_string_map
+from remixer.wire.bag import CompressedBag
 from remixer.wire.dictionary import CHEAP_BYTES, MessageWords
 from remixer.wire.key_plan import SEPARATOR, UNPLANNED, KeyPlan, Wanted
+from remixer.wire.laid_out_map import LaidOutMap
 from remixer.wire.layout import Layout
 from remixer.wire.spots import ABSENT, CONSTANT, STRING_MAP, Spot
 
@@ -108,10 +109,10 @@ class LaidOutBag(dict[str, Value | None]):
     def _looked_at(self, spot: Spot, name: str) -> Value | None:
         if spot[0] != STRING_MAP:
             return self._whole()[name]
-        try:
-            return decode_string_map(self._layout.string_map_of(spot), self._words())
-        except LookupError:
+        layout = self._layout.map_of(spot)
+        if not layout.is_readable or len(self._encoded) < layout.least_words:
             return None
+        return LaidOutMap(layout, self._encoded, self._words())
 
     def _words(self) -> MessageWords:
         words = self._known_words

@@ -22,11 +22,12 @@ from google.protobuf.message import DecodeError
 
 from remixer.attributes.bag import Reference
 from remixer.attributes.values import Value
-from remixer.wire._pb.istio.mixer.v1.attributes_pb2 import CompressedAttributes, StringMap
+from remixer.wire._pb.istio.mixer.v1.attributes_pb2 import CompressedAttributes
 from remixer.wire.bag import decode_duration
 from remixer.wire.dictionary import GLOBAL_INDICES, GLOBAL_WORD_COUNT
 from remixer.wire.global_words import GLOBAL_WORDS
 from remixer.wire.key_plan import KeyPlan
+from remixer.wire.laid_out_map import MapLayout
 from remixer.wire.spots import ABSENT, CONSTANT, STRING_MAP, TIME, Spot
 
 LayoutKey: TypeAlias = tuple[bytes | int, ...]
@@ -49,7 +50,7 @@ _REST: Final = 8_192
 class Layout:
     """What the bytes of a layout mean."""
 
-    __slots__ = ("_attributes", "_times", "by_name", "constants", "names", "plans")
+    __slots__ = ("_attributes", "_maps", "_times", "by_name", "constants", "names", "plans")
 
     by_name: dict[str, Spot]
     constants: dict[str, Value | None]
@@ -59,6 +60,7 @@ class Layout:
         """`times`: indices of timestamps; `attributes` has all else but the words."""
         self._attributes = attributes
         self._times = times
+        self._maps: dict[int, MapLayout] = {}
         self.by_name = {}
         self.constants = {}
         self.names: frozenset[bytes] = frozenset()
@@ -97,13 +99,17 @@ class Layout:
             return CONSTANT, decode_duration(attributes.durations[index])
         return CONSTANT, attributes.bytes.get(index)
 
-    def string_map_of(self, spot: Spot) -> StringMap:
+    def map_of(self, spot: Spot) -> MapLayout:
         """The string map at a spot that is a `STRING_MAP`."""
-        return self._attributes.string_maps[_index(spot)]
+        index = _index(spot)
+        known = self._maps.get(index)
+        if known is None:
+            known = self._maps[index] = MapLayout(self._attributes.string_maps[index])
+        return known
 
     def entries_of(self, spot: Spot) -> dict[int, int]:
         """The same, as indices by index."""
-        return dict(self.string_map_of(spot).entries)
+        return dict(self.map_of(spot).message.entries)
 
     def keep_plan(self, references: frozenset[Reference], plan: KeyPlan) -> None:
         if len(self.plans) >= _MOST_PLANS:

@@ -176,3 +176,24 @@ def test_header_operations_are_of_one_line_and_have_names() -> None:
     found = encoded(replace(NOTHING, directive=directive)).precondition.route_directive
     for side in (found.request_header_operations, found.response_header_operations):
         assert [(each.name, each.value) for each in side] == [("x-q", "a  x-evil: 1")]
+
+
+def test_an_outcome_given_again_is_not_encoded_again() -> None:
+    encoder = ResponseEncoder()
+    outcome = replace(NOTHING)
+    first = encoder.encode(outcome, global_word_count=222)
+    assert encoder.encode(outcome, global_word_count=222) is first
+    assert outcome.prepared == {222: first}
+    assert encoder.encode(outcome, global_word_count=0) == first
+
+
+def test_few_dictionaries_are_prepared_for_and_no_quotas() -> None:
+    encoder = ResponseEncoder()
+    outcome = replace(NOTHING)
+    for count in range(100):
+        encoder.encode(outcome, global_word_count=count)
+    assert len(outcome.prepared) == 4
+    quota = QuotaOutcome(1, Duration(1), frozenset())
+    with_quotas = replace(NOTHING, quotas={"q": quota})
+    encoder.encode(with_quotas, global_word_count=222)
+    assert with_quotas.prepared == {}

@@ -405,6 +405,30 @@ async def test_a_caller_that_keeps_an_answer_is_told_the_time_left_and_never_mor
 
 
 @in_virtual_time
+async def test_those_who_fetch_equal_answers_are_told_the_same_object() -> None:
+    scene = Scene()
+    cached = scene.cached()
+    told = []
+    for user in ("ann", "bob", "cat"):
+        scene.inner.answer = outcome(uses=10_000)  # equal, never the same
+        told.append(now(cached, kept(user)))
+    assert told[0] is told[1] is told[2]
+    assert (told[0].valid_use_count, told[0].provenance) == (2048, Provenance.COMPUTED)
+
+
+@in_virtual_time
+async def test_an_answer_that_comes_again_as_the_same_object_is_remembered_alike(
+    scene: Scene,
+) -> None:
+    scene.inner.answer = outcome(uses=10_000)
+    cached = scene.cached()
+    shares = [now(cached, kept(str(number))).valid_use_count for number in range(4)]
+    hits = [now(cached, kept(str(number))).valid_use_count for number in range(4)]
+    assert (shares, hits) == ([2048] * 4, [1024] * 4)
+    assert len({id(cached.answers._verdicts[slot]) for slot in range(4)}) == 1
+
+
+@in_virtual_time
 async def test_what_callers_are_told_is_not_kept_for_ever() -> None:
     scene = Scene()
     scene.inner.answer = outcome(seconds=3_000)

@@ -86,11 +86,11 @@ class CheckDecoder:
         layouts = self._layouts
         if layouts.resting:
             layouts.resting -= 1
-            return decode_check_call(payload, deadline)
+            return _whole_call(payload, deadline)
         try:
             parts = _parts_of(payload)
         except DecodeError:
-            return decode_check_call(payload, deadline)  # for the error
+            return _whole_call(payload, deadline)  # for the error
         attributes = parts.attributes
         word_list, times = attributes.words, attributes.timestamps
         words = word_list[:]
@@ -104,7 +104,7 @@ class CheckDecoder:
         else:
             layout = layouts.learned(key)
             if layout is None:
-                return decode_check_call(payload, deadline)
+                return _whole_call(payload, deadline)
         word_count = parts.global_word_count
         if word_count > GLOBAL_WORD_COUNT:
             raise _unknown_words(word_count)
@@ -124,6 +124,10 @@ _serialized: Final = AttributeParts.SerializeToString
 
 def decode_check_call(payload: bytes, deadline: Deadline | None) -> CheckCall:
     """Raises `InvalidRequestError`. Attributes are decoded later, on demand."""
+    return CheckCall(*_whole_call(payload, deadline))
+
+
+def _whole_call(payload: bytes, deadline: Deadline | None) -> tuple[CheckRequest, int]:
     try:
         message = check_pb2.CheckRequest.FromString(payload)
     except DecodeError as error:
@@ -139,7 +143,7 @@ def decode_check_call(payload: bytes, deadline: Deadline | None) -> CheckCall:
         deadline,
         keeps_answer=True,
     )
-    return CheckCall(request, word_count)
+    return request, word_count
 
 
 def _quotas(params: Mapping[str, _QuotaParams]) -> Mapping[str, QuotaArgs] | MatchingQuotas:
