@@ -1,8 +1,8 @@
 """Many bags at once, read attribute by attribute.
 
 A column holds what each bag of a sequence has for one attribute, None where it is absent. Nobody
-changes a column that was given out. A value that is the same from bag to bag is one object
-wherever that costs nothing: whoever compares values is quicker then.
+changes a column that was given out. Most attributes of a batch are alike in all of its bags: such a
+column is a `SameColumn`, and who asks for one value need not look at the others.
 """
 
 from abc import abstractmethod
@@ -16,13 +16,16 @@ Column: TypeAlias = Sequence[Value | None]
 
 
 class SameColumn(list[Value | None]):
-    """A column that is known to hold one object everywhere."""
+    """A column whose values are of one type and equal, so that each may stand for any other."""
 
     __slots__ = ()
 
 
 class BagColumns(Sequence[Bag]):
-    """A sequence of bags that can tell columns. Implementations remember them."""
+    """A sequence of bags that can tell columns. Implementations remember them.
+
+    A column is a `SameColumn` whenever its values are alike, see `settled`.
+    """
 
     __slots__ = ()
 
@@ -66,7 +69,7 @@ class GatheredColumns(BagColumns):
     def column(self, name: str) -> Column:
         column = self._columns.get(name)
         if column is None:
-            column = self._columns[name] = [bag[name] for bag in self._bags]
+            column = self._columns[name] = settled([bag[name] for bag in self._bags])
         return column
 
 
@@ -102,23 +105,27 @@ def picked(column: Column, positions: Sequence[int]) -> Column:
     """What stands at `positions`, of which there is at least one."""
     if type(column) is SameColumn:
         return SameColumn(column[: len(positions)])
-    return [column[position] for position in positions]
+    return settled([column[position] for position in positions])
 
 
-def is_same(column: Column) -> bool:
-    """Whether all values of a column that is not empty are of one type and known to be equal.
+def settled(column: list[Value | None]) -> Column:
+    """The column, as a `SameColumn` if its values are known to be alike.
 
-    For doubles and string maps only one object is known to: 0.0 equals -0.0.
+    Doubles and string maps are only known to be if they are one object: 0.0 equals -0.0.
     """
-    if len(column) == 1 or type(column) is SameColumn:
-        return True
+    if not column:
+        return column
     first = column[0]
+    if len(column) == 1:
+        return SameColumn(column)
     if column.count(first) < len(column):
-        return False
+        return column
     kinds = set(map(type, column))
-    return len(kinds) == 1 and (
-        not kinds.isdisjoint(_COMPARABLE) or all(each is first for each in column)
-    )
+    if len(kinds) > 1:
+        return column
+    if kinds.isdisjoint(_COMPARABLE) and not all(each is first for each in column):
+        return column
+    return SameColumn(column)
 
 
 _COMPARABLE: Final = frozenset({str, int, bool, bytes, Timestamp, Duration, type(None)})

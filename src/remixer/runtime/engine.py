@@ -22,7 +22,7 @@ from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.preprocess import Preprocessed, generate
 from remixer.runtime.quota import allocate, allocate_now
-from remixer.runtime.report import report
+from remixer.runtime.report import Reporter
 from remixer.runtime.routes import Route, RouteTable
 from remixer.runtime.stepping import run_to_end
 
@@ -35,6 +35,7 @@ class Engine:
     def __init__(self, *, guard: Guard, metrics: RuntimeMetrics) -> None:
         self._guard = guard
         self._metrics = metrics
+        self._reporter = Reporter(guard=guard, metrics=metrics)
         self._generation = Generation()
         self._compiled = CompiledChecks(RouteTable(), Vocabulary(), guard=guard, metrics=metrics)
 
@@ -46,6 +47,7 @@ class Engine:
     def use(self, generation: Generation) -> Generation:
         """Put `generation` in force for all requests from now on; returns the one before."""
         before, self._generation = self._generation, generation
+        self._reporter.forget()
         vocabulary = generation.snapshot.vocabulary
         self._compiled = self._compiled.followed_by(generation.routes, vocabulary)
         return before
@@ -89,13 +91,7 @@ class Engine:
 
     def report(self, bags: Sequence[Bag]) -> ReportOutcome:
         generation = self._generation
-        return report(
-            generation.routes,
-            bags,
-            later=generation.preprocess_later,
-            guard=self._guard,
-            metrics=self._metrics,
-        )
+        return self._reporter.report(generation.routes, bags, later=generation.preprocess_later)
 
     def interpreted_now(self, request: CheckRequest) -> CheckOutcome | None:
         generation = self._generation

@@ -18,7 +18,7 @@ from remixer.runtime.guard import Guard
 from remixer.runtime.handler_tasks import HandlerTasks
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.preprocess import generate
-from remixer.runtime.report import report_views, view_with
+from remixer.runtime.report import Reporter, view_with
 from remixer.runtime.routes import RouteTable
 
 _log: Final = event_log(__name__)
@@ -54,6 +54,7 @@ class PreprocessQueue:
         self._generation = generation
         self._guard = guard
         self._metrics = metrics
+        self._reporter = Reporter(guard=guard, metrics=metrics)
         self._tasks = tasks
         self._bags: asyncio.Queue[Bag] = asyncio.Queue(max_bags)
         self._is_closed = False
@@ -118,7 +119,7 @@ class PreprocessQueue:
             for view, task in zip(views, asked, strict=True)
             if (generated := task.result()) is not None
         ]
-        outcome = report_views(ready, [], guard=self._guard, metrics=self._metrics)
+        outcome = self._reporter.report_views(routes, ready)
         if outcome.errors:
             _log.warning("report_failed", errors=len(outcome.errors), first=outcome.errors[0])
 

@@ -3,24 +3,35 @@
 A bag whose generators fail is left out; the others of the same report go on. A bag whose
 generators wait is handed to `later` and reported when they have answered, because a report never
 blocks.
+
+Bags that take the same route are looked at together, attribute by attribute: see `report_plan`. The
+outcome is that of one bag after the other: handlers get instances in the order of the bags, and
+errors are named in it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from itertools import chain, repeat
+from operator import itemgetter
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from remixer.attributes.bag import Bag, SuppliedBag, TrackedBag
+from remixer.attributes.columns import (
+    BagColumns,
+    GatheredColumns,
+    SameColumn,
+    SelectedColumns,
+    columns_of,
+)
 from remixer.attributes.values import Value
 from remixer.foundation.errors import CheckFailedError
 from remixer.mixer.outcome import REPORTED, ReportOutcome
 from remixer.runtime.calls import Call, Failure
-from remixer.runtime.conditions import applies
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.preprocess import generate
-from remixer.runtime.routes import Route, RouteTable, Target
+from remixer.runtime.report_plan import Instances, ReportPlans
+from remixer.runtime.routes import NAMESPACE_ATTRIBUTES, Route, RouteTable, Target
 from remixer.runtime.stepping import run_to_end
-from remixer.templates.build import InstanceError
 
 MAX_ERRORS: Final = 20
 """Errors that an outcome names; the others are counted. A thousand bags may fail alike."""
@@ -31,50 +42,144 @@ View: TypeAlias = tuple[TrackedBag, Route]
 """A bag that is preprocessed, and what applies to it."""
 
 
-@dataclass(slots=True)
-class _Batch:
-    """Instances for one handler and template, in the order of the bags."""
+class _Problem(NamedTuple):
+    """Why something of a bag was not reported, and when it would be met bag by bag."""
 
-    target: Target[object]
-    instances: list[object] = field(default_factory=list)
-
-
-def report(
-    table: RouteTable,
-    bags: Sequence[Bag],
-    *,
-    later: Later,
-    guard: Guard,
-    metrics: RuntimeMetrics,
-) -> ReportOutcome:
-    """Dispatch `bags`. An instance that cannot be built is left out and named in the outcome.
-
-    Handlers that never wait are called at once and their failures named too; the others get
-    their batch through a bounded queue.
-    """
-    errors: list[str] = []
-    views = _views(table, bags, later, guard, errors)
-    return report_views(views, errors, guard=guard, metrics=metrics)
+    position: int
+    order: int
+    text: str
 
 
-def _views(
-    table: RouteTable, bags: Iterable[Bag], later: Later, guard: Guard, errors: list[str]
-) -> Iterator[View]:
-    """The bags with what plain generators give for them."""
-    for bag in bags:
-        view = TrackedBag(bag)
-        route = table.route_for(view)
-        if not route.generators:
-            yield view, route
-        elif route.generate_may_wait:
-            later(bag)
-        else:
-            try:
-                generated = run_to_end(generate(route, view, None, guard=guard))
-            except CheckFailedError as error:
-                errors.append(error.message)
+class _Group(NamedTuple):
+    """Bags that take one route. `positions`: which they are in the report."""
+
+    route: Route
+    columns: BagColumns
+    positions: Sequence[int]
+
+
+class _Part(NamedTuple):
+    """What one target gets. `order`: of the target among those that its bags meet."""
+
+    order: int
+    gathered: Instances
+
+
+class Reporter:
+    """Reports bags by the routes of one table after another."""
+
+    __slots__ = ("_guard", "_metrics", "_plans")
+
+    def __init__(self, *, guard: Guard, metrics: RuntimeMetrics) -> None:
+        self._guard = guard
+        self._metrics = metrics
+        self._plans = ReportPlans(RouteTable())
+
+    def forget(self) -> None:
+        """Let go of the latest table, and of all that was remembered for it."""
+        self._plans = ReportPlans(RouteTable())
+
+    def report(self, table: RouteTable, bags: Sequence[Bag], *, later: Later) -> ReportOutcome:
+        """Dispatch `bags`. An instance that cannot be built is left out and named in the outcome.
+
+        Handlers that never wait are called at once and their failures named too; the others get
+        their batch through a bounded queue.
+        """
+        if len(bags) == 1:
+            route = table.route_for(bags[0])
+            if not route.generators:
+                return self._report_one(table, route, bags[0])
+        groups = _groups(table, columns_of(bags)) if bags else ()
+        problems: list[_Problem] = []
+        if any(group.route.generators for group in groups):
+            groups = [*self._preprocessed(table, groups, later, problems)]
+        return self._dispatch(table, groups, problems)
+
+    def report_views(self, table: RouteTable, views: Iterable[View]) -> ReportOutcome:
+        """Dispatch bags that are preprocessed."""
+        return self._dispatch(table, [*_groups_of_views(enumerate(views))], [])
+
+    def _report_one(self, table: RouteTable, route: Route, bag: Bag) -> ReportOutcome:
+        """As `_dispatch`, for a bag that is alone: most reports of a quiet client are."""
+        errors: list[str] = []
+        batches: dict[int, tuple[Target[object], list[object]]] = {}
+        count = 0
+        for target, instance in self._plans_of(table).gather_one(route, bag, errors):
+            count += 1
+            batch = batches.get(id(target.entry))
+            if batch is None:
+                batches[id(target.entry)] = (target, [instance])
             else:
-                yield view_with(view, generated, table)
+                batch[1].append(instance)
+        for target, instances in batches.values():
+            self._deliver(target, instances, errors)
+        self._metrics.destinations(len(batches), count)
+        return _outcome(errors)
+
+    def _plans_of(self, table: RouteTable) -> ReportPlans:
+        plans = self._plans
+        if plans.table is not table or plans.is_spent:
+            plans = self._plans = ReportPlans(table)
+        return plans
+
+    def _preprocessed(
+        self,
+        table: RouteTable,
+        groups: Iterable[_Group],
+        later: Later,
+        problems: list[_Problem],
+    ) -> Iterator[_Group]:
+        """The bags with what plain generators give for them."""
+        waiting: list[tuple[int, Bag, Route]] = []
+        for group in groups:
+            if group.route.generators:
+                waiting += zip(group.positions, group.columns, repeat(group.route))
+            else:
+                yield group
+        views: list[tuple[int, View]] = []
+        for position, bag, route in sorted(waiting, key=itemgetter(0)):
+            if route.generate_may_wait:
+                later(bag)
+                continue
+            view = TrackedBag(bag)
+            try:
+                generated = run_to_end(generate(route, view, None, guard=self._guard))
+            except CheckFailedError as error:
+                problems.append(_Problem(position, -1, error.message))
+            else:
+                views.append((position, view_with(view, generated, table)))
+        yield from _groups_of_views(views)
+
+    def _dispatch(
+        self, table: RouteTable, groups: Iterable[_Group], problems: list[_Problem]
+    ) -> ReportOutcome:
+        plans = self._plans_of(table)
+        batches: dict[tuple[str, str], list[_Part]] = {}
+        for group in groups:
+            for order, gathered in enumerate(plans.gather(*group)):
+                problems += [_Problem(at, order, text) for at, text in gathered.problems]
+                if gathered.positions:
+                    entry = gathered.target.entry
+                    parts = batches.setdefault((entry.handler, entry.template), [])
+                    parts.append(_Part(order, gathered))
+        errors = [problem.text for problem in sorted(problems)]
+        count = 0
+        for batch in sorted(batches.values(), key=_first_met):
+            instances = _in_order(batch)
+            count += len(instances)
+            self._deliver(batch[0].gathered.target, instances, errors)
+        self._metrics.destinations(len(batches), count)
+        return _outcome(errors)
+
+    def _deliver(self, target: Target[object], instances: list[object], errors: list[str]) -> None:
+        handler = target.handler
+        call = Call(target.entry, (instances,))
+        if handler.report_sink is not None:
+            handler.report_sink.put(call, instances)
+            return
+        result = self._guard.run_now(call)
+        if isinstance(result, Failure):
+            errors.append(f"{handler.display_name}: {result.reason}")
 
 
 def view_with(bag: TrackedBag, generated: Mapping[str, Value], table: RouteTable) -> View:
@@ -83,54 +188,84 @@ def view_with(bag: TrackedBag, generated: Mapping[str, Value], table: RouteTable
     return view, table.route_for(view)
 
 
-def report_views(
-    views: Iterable[View],
-    errors: list[str],
-    *,
-    guard: Guard,
-    metrics: RuntimeMetrics,
-) -> ReportOutcome:
-    """Dispatch bags that are preprocessed; `errors` come first in the outcome."""
-    batches: dict[tuple[str, str], _Batch] = {}
-    for view, route in views:
-        _gather(route, view, batches, errors)
-    for batch in batches.values():
-        _deliver(batch, guard, errors)
-    metrics.destinations(len(batches), sum(len(batch.instances) for batch in batches.values()))
-    return _outcome(errors)
+def _groups(table: RouteTable, columns: BagColumns) -> Sequence[_Group]:
+    """The bags by route."""
+    every = range(len(columns))
+    try:
+        return (_Group(table.route_for(_OneForAll(columns)), columns, every),)
+    except _DiffersError:
+        pass
+    # What is no text leads nowhere, whatever it is.
+    texts = [
+        [value if type(value) is str else None for value in columns.column(name)]
+        for name in _NAMESPACE_ATTRIBUTES
+    ]
+    rows: dict[tuple[str | None, ...], list[int]] = {}
+    for position, row in enumerate(zip(*texts, strict=True)):
+        rows.setdefault(row, []).append(position)
+    routes: dict[int, tuple[Route, list[int]]] = {}
+    for row, positions in rows.items():
+        route = table.route_for(cast("Bag", dict(zip(_NAMESPACE_ATTRIBUTES, row, strict=True))))
+        routes.setdefault(id(route), (route, []))[1].extend(positions)
+    return [
+        _Group(route, SelectedColumns(columns, positions), positions)
+        for route, found in routes.values()
+        for positions in [sorted(found)]
+    ]
 
 
-def _gather(
-    route: Route,
-    bag: TrackedBag,
-    batches: dict[tuple[str, str], _Batch],
-    errors: list[str],
-) -> None:
-    for step in route.report:
-        if not applies(step.condition, step.rule, bag):
-            continue
-        for target in step.targets:
-            try:
-                instance = target.instance.build(bag)
-            except InstanceError as error:
-                errors.append(str(error))
-                continue
-            key = (target.entry.handler, target.entry.template)
-            batch = batches.get(key)
-            if batch is None:
-                batch = batches[key] = _Batch(target)
-            batch.instances.append(instance)
+class _DiffersError(Exception):
+    """Bags have different values."""
 
 
-def _deliver(batch: _Batch, guard: Guard, errors: list[str]) -> None:
-    handler = batch.target.handler
-    call = Call(batch.target.entry, (batch.instances,))
-    if handler.report_sink is not None:
-        handler.report_sink.put(call, batch.instances)
-        return
-    result = guard.run_now(call)
-    if isinstance(result, Failure):
-        errors.append(f"{handler.display_name}: {result.reason}")
+class _OneForAll:
+    """A bag that has what all bags of columns have; raises `_DiffersError` for what differs."""
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, columns: BagColumns) -> None:
+        self._columns = columns
+
+    def __getitem__(self, name: str) -> Value | None:
+        column = self._columns.column(name)
+        if type(column) is SameColumn:
+            return column[0]
+        raise _DiffersError
+
+    def names(self) -> Iterator[str]:
+        """None: it is asked for single attributes only."""
+        return iter(())
+
+
+def _groups_of_views(views: Iterable[tuple[int, View]]) -> Iterator[_Group]:
+    found: dict[int, tuple[Route, list[int], list[Bag]]] = {}
+    for position, (view, route) in views:
+        _, positions, bags = found.setdefault(id(route), (route, [], []))
+        positions.append(position)
+        bags.append(view)
+    for route, positions, bags in found.values():
+        yield _Group(route, GatheredColumns(bags), positions)
+
+
+def _first_met(batch: Sequence[_Part]) -> tuple[int, int]:
+    """When, bag by bag, the first instance of a batch would be made."""
+    return min([(part.gathered.positions[0], part.order) for part in batch])
+
+
+def _in_order(batch: Sequence[_Part]) -> list[object]:
+    """The instances of a batch, bag by bag."""
+    first = batch[0].gathered
+    if len(batch) == 1:
+        return [*first.instances]
+    if all(part.gathered.positions is first.positions for part in batch):
+        rows = zip(*[part.gathered.instances for part in batch], strict=True)
+        return [*chain.from_iterable(rows)]
+    met = [
+        (position, part.order, instance)
+        for part in batch
+        for position, instance in zip(part.gathered.positions, part.gathered.instances, strict=True)
+    ]
+    return [instance for _, _, instance in sorted(met, key=itemgetter(0, 1))]
 
 
 def _outcome(errors: list[str]) -> ReportOutcome:
@@ -138,3 +273,6 @@ def _outcome(errors: list[str]) -> ReportOutcome:
         more = f"and {len(errors) - MAX_ERRORS} more"
         return ReportOutcome((*errors[:MAX_ERRORS], more))
     return ReportOutcome(tuple(errors)) if errors else REPORTED
+
+
+_NAMESPACE_ATTRIBUTES: Final = tuple(sorted(NAMESPACE_ATTRIBUTES))

@@ -29,6 +29,13 @@ def take_each(
             take(instance)
         except leaves_out as error:
             failures.append(error)
+    raise_left_out(failures, instances, what=what)
+
+
+def raise_left_out(
+    failures: Sequence[Exception], instances: Sequence[object], *, what: str
+) -> None:
+    """Raises `ExceptionGroup` of the failures, if there are any: as `take_each`, for own loops."""
     if failures:
         message = f"{len(failures)} of {len(instances)} {what} left out"
         raise ExceptionGroup(message, failures)

@@ -82,9 +82,9 @@ class Authorization:
     action: Action = Action()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LogEntry:
-    """One line of a log."""
+    """One line of a log. To be left as it was made."""
 
     name: str
     variables: Mapping[str, Value] = field(default_factory=dict)
@@ -94,9 +94,9 @@ class LogEntry:
     monitored_resource_dimensions: Mapping[str, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Metric:
-    """One observation."""
+    """One observation. To be left as it was made."""
 
     name: str
     value: Value | None = None
@@ -105,9 +105,9 @@ class Metric:
     monitored_resource_dimensions: Mapping[str, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Edge:
-    """One observed call between two workloads."""
+    """One observed call between two workloads. To be left as it was made."""
 
     name: str
     timestamp: Timestamp = EPOCH
@@ -137,9 +137,9 @@ class Kubernetes:
     destination_port: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TraceSpan:
-    """One span of a distributed trace."""
+    """One span of a distributed trace. To be left as it was made."""
 
     name: str
     trace_id: str = ""

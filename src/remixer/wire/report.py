@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remixer.attributes.bag import Bag
-from remixer.attributes.columns import BagColumns, Column, SameColumn
+from remixer.attributes.columns import BagColumns, Column, SameColumn, settled
 from remixer.attributes.values import Value
 from remixer.foundation.errors import InvalidRequestError, PolicyError
 from remixer.foundation.status import Code
@@ -153,9 +153,9 @@ class _CompleteBags(BagColumns):
         if index is None or type_map is None:
             return SameColumn([None] * len(self))
         try:
-            return column_at(type_map, index, self._elements, self._words)
+            return settled(column_at(type_map, index, self._elements, self._words))
         except UnknownIndexError:
-            return [bag[name] for bag in self]
+            return settled([bag[name] for bag in self])
 
 
 class _ChangedBags(BagColumns):
@@ -200,7 +200,7 @@ class _ChangedBags(BagColumns):
             if change is not None:
                 value = change
             column.append(value)
-        return column
+        return settled(column)
 
 
 class _ChangedBag:

@@ -22,13 +22,13 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, TypeAlias
 
-from remixer.attributes.columns import Column
 from remixer.attributes.values import Value
 from remixer.wire._pb.istio.mixer.v1.attributes_pb2 import CompressedAttributes
 from remixer.wire._pb.remixer.reading.report_pb2 import MergedEntries, MergedMaps
 from remixer.wire.bag import decode_duration, decode_string_map, decode_timestamp
 from remixer.wire.dictionary import GLOBAL_WORD_COUNT, MessageWords, UnknownIndexError
 
+Values: TypeAlias = list[Value | None]
 Elements: TypeAlias = Sequence[CompressedAttributes]
 TypeMap: TypeAlias = str
 """The name of a map in `CompressedAttributes`; there is one for each type of value."""
@@ -147,7 +147,7 @@ def _refer_to_words(elements: Elements, word_count: int) -> bool:
     return True
 
 
-def column_at(type_map: TypeMap, index: int, elements: Elements, words: MessageWords) -> Column:
+def column_at(type_map: TypeMap, index: int, elements: Elements, words: MessageWords) -> Values:
     """What each element has there, None where it has nothing or nothing that can be decoded.
 
     Raises `UnknownIndexError` if one refers to a word that there is not.
@@ -155,34 +155,34 @@ def column_at(type_map: TypeMap, index: int, elements: Elements, words: MessageW
     return _READERS[type_map](elements, index, words)
 
 
-def _strings(elements: Elements, index: int, words: MessageWords) -> Column:
+def _strings(elements: Elements, index: int, words: MessageWords) -> Values:
     words.texts()  # all at once: an index is one object then
     text = words.text
     return [None if (word := each.strings.get(index)) is None else text(word) for each in elements]
 
 
-def _string_maps(elements: Elements, index: int, words: MessageWords) -> Column:
+def _string_maps(elements: Elements, index: int, words: MessageWords) -> Values:
     return [
         None if entries is None else decode_string_map(entries, words)
         for entries in [each.string_maps.get(index) for each in elements]
     ]
 
 
-def _timestamps(elements: Elements, index: int, _words: MessageWords) -> Column:
+def _timestamps(elements: Elements, index: int, _words: MessageWords) -> Values:
     return [
         None if instant is None else decode_timestamp(instant)
         for instant in [each.timestamps.get(index) for each in elements]
     ]
 
 
-def _durations(elements: Elements, index: int, _words: MessageWords) -> Column:
+def _durations(elements: Elements, index: int, _words: MessageWords) -> Values:
     return [
         None if length is None else decode_duration(length)
         for length in [each.durations.get(index) for each in elements]
     ]
 
 
-_Reader: TypeAlias = Callable[[Elements, int, MessageWords], Column]
+_Reader: TypeAlias = Callable[[Elements, int, MessageWords], Values]
 
 
 _MapOf: TypeAlias = Callable[[CompressedAttributes], Mapping[int, Value]]
@@ -191,7 +191,7 @@ _MapOf: TypeAlias = Callable[[CompressedAttributes], Mapping[int, Value]]
 def _scalars(type_map: TypeMap) -> _Reader:
     map_of: _MapOf = attrgetter(type_map)
 
-    def read(elements: Elements, index: int, _words: MessageWords) -> Column:
+    def read(elements: Elements, index: int, _words: MessageWords) -> Values:
         return [values.get(index) for values in map(map_of, elements)]
 
     return read

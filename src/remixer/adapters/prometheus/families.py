@@ -98,13 +98,13 @@ class Family:
         self._label_texts: dict[tuple[str, ...], str] = {}
         self._label_characters = 0
         self._updated_at_s: dict[tuple[str, ...], float] = {}
+        self.expired = 0
+        """How often series were dropped: what `series_of` gave before is no longer shown."""
 
-    def record(self, labels: tuple[str, ...], value: float) -> None:
-        """Raises `MetricError`; then nothing has changed."""
+    def series_of(self, labels: tuple[str, ...]) -> Series:
+        """The series to update, a new one if need be. Raises `MetricError`."""
         series = self._series.get(labels)
-        if series is None:
-            series = self._begin(labels)
-        series.update(value)
+        return self._begin(labels) if series is None else series
 
     def touch(self, labels: tuple[str, ...], *, now_s: float) -> None:
         """Remember when a series was last updated; without it a series never expires."""
@@ -118,6 +118,7 @@ class Family:
     def expire(self, *, updated_before_s: float) -> None:
         """Drop series whose last update is older than that."""
         old = [labels for labels, at_s in self._updated_at_s.items() if at_s < updated_before_s]
+        self.expired += bool(old)
         for labels in old:
             del self._updated_at_s[labels]
             if self._series.pop(labels, None) is not None:

@@ -13,7 +13,7 @@ from remixer.adapters.prometheus.validation import validate
 from remixer.foundation.clock import Clock
 from remixer.foundation.log import event_log
 from remixer.sdk import AdapterInfo, Environment, HandlerContext
-from remixer.sdk.reports import MetricError, take_each
+from remixer.sdk.reports import MetricError, raise_left_out
 from remixer.templates.instances import Metric
 
 _SECOND_NS: Final = 1_000_000_000
@@ -39,13 +39,18 @@ class PrometheusHandler:
 
     def report(self, instances: Sequence[Metric], /) -> None:
         """Raises `ExceptionGroup` of `MetricError`, one per instance that was left out."""
-        take_each(instances, self._record, leaves_out=MetricError, what="metrics")
-
-    def _record(self, metric: Metric) -> None:
-        recorder = self._recorders.get(metric.name)
-        if recorder is None:
-            raise _unknown(metric)
-        recorder.record(metric)
+        # As `take_each`, with one call less: there may be thousands.
+        find = self._recorders.get
+        failures: list[Exception] = []
+        for metric in instances:
+            recorder = find(metric.name)
+            try:
+                if recorder is None:
+                    raise _unknown(metric)
+                recorder.record(metric)
+            except MetricError as error:
+                failures.append(error)
+        raise_left_out(failures, instances, what="metrics")
 
     async def expire_forever(self, policy: MetricsExpirationPolicy) -> None:
         """Drop series without updates, at every check interval."""

@@ -1,9 +1,13 @@
-"""One instance's way into its metric: which value, which labels."""
+"""One instance's way into its metric: which value, which labels.
+
+Dimensions recur, and those that recur are mostly one object (`remixer.templates.columnar`). So a
+recorder remembers which series they led to, by identity: it holds them, and nobody changes them.
+"""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
-from remixer.adapters.prometheus.families import Family
+from remixer.adapters.prometheus.families import Family, Series
 from remixer.adapters.prometheus.params import Kind
 from remixer.adapters.prometheus.shapes import sanitised
 from remixer.attributes.values import Duration, Value, ValueType
@@ -13,6 +17,8 @@ from remixer.sdk.reports import MetricError
 from remixer.templates.instances import Metric
 
 _SECOND_NS: Final = 1_000_000_000
+_MOST_REMEMBERED: Final = 1_000
+"""Dimensions; then all are forgotten. Arbitrary: larger than most metrics have series."""
 
 
 class CoarseClock:
@@ -24,6 +30,14 @@ class CoarseClock:
         self.now_s = now_s
 
 
+class _Known(NamedTuple):
+    """Where dimensions led to."""
+
+    dimensions: Mapping[str, Value]
+    labels: tuple[str, ...]
+    series: Series
+
+
 class Recorder:
     """Records metrics of one instance.
 
@@ -31,7 +45,7 @@ class Recorder:
     so a dimension `request.path` feeds the label `request_path`; in the original it cannot.
     """
 
-    __slots__ = ("_dimensions", "_family", "_is_counter", "_stamps")
+    __slots__ = ("_dimensions", "_expired", "_family", "_is_counter", "_known", "_stamps")
 
     def __init__(
         self,
@@ -46,6 +60,8 @@ class Recorder:
         self._family = family
         self._is_counter = family.shape.kind is Kind.COUNTER
         self._stamps = stamps
+        self._known: dict[int, _Known] = {}
+        self._expired = family.expired
 
     def mismatch(self, dimensions: frozenset[str]) -> str:
         """How these dimensions differ from the labels; `""` if they do not."""
@@ -67,10 +83,21 @@ class Recorder:
         if self._is_counter and value < 0:
             message = f"{metric.name}: a negative number cannot be added to a counter"
             raise MetricError(message)
-        labels = self._labels(metric)
-        self._family.record(labels, value)
+        known = self._known.get(id(metric.dimensions))
+        if known is None or self._expired != self._family.expired:
+            known = self._find(metric)
+        known.series.update(value)
         if self._stamps is not None:
-            self._family.touch(labels, now_s=self._stamps.now_s)
+            self._family.touch(known.labels, now_s=self._stamps.now_s)
+
+    def _find(self, metric: Metric) -> _Known:
+        labels = self._labels(metric)
+        found = _Known(metric.dimensions, labels, self._family.series_of(labels))
+        if len(self._known) >= _MOST_REMEMBERED or self._expired != self._family.expired:
+            self._known.clear()
+            self._expired = self._family.expired
+        self._known[id(metric.dimensions)] = found
+        return found
 
     def _labels(self, metric: Metric) -> tuple[str, ...]:
         dimensions = metric.dimensions
