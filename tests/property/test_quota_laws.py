@@ -1,8 +1,10 @@
-"""Law of quotas: what is allocated at once is what the coroutine allocates, and asks alike."""
+"""Law of quotas: allocated at once, compiled or not, they are what the coroutine allocates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
+from typing import assert_never
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 from remixer.attributes.bag import TrackedBag, plain_bag
 from remixer.foundation.deadline import Deadline
 from remixer.mixer.outcome import QuotaOutcome
-from remixer.mixer.request import MatchingQuotas, QuotaArgs
+from remixer.mixer.request import CheckRequest, MatchingQuotas, QuotaArgs
+from remixer.runtime.compiled_quotas import CompiledQuotas
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import NoMetrics
 from remixer.runtime.quota import QuotasAsked, allocate, allocate_now
@@ -128,7 +131,15 @@ scenes = st.builds(
 )
 
 
-async def played(scene: Scene, *, now: bool) -> tuple[list[Mapping[str, QuotaOutcome]], list[str]]:
+class How(Enum):
+    """Ways to allocate."""
+
+    COROUTINE = "coroutine"
+    NOW = "now"
+    COMPILED = "compiled"
+
+
+async def played(scene: Scene, how: How) -> tuple[list[Mapping[str, QuotaOutcome]], list[str]]:
     """Outcomes of asking twice, for the second may meet open breakers; and what handlers heard."""
     journal = Journal()
     clock = VirtualClock()
@@ -138,27 +149,35 @@ async def played(scene: Scene, *, now: bool) -> tuple[list[Mapping[str, QuotaOut
     async with running_engine({"a": scene.text()}, adapters=scripted_adapters(journal)) as running:
         assert running.engine.generation.snapshot.problems == ()
         table = running.engine.generation.routes
-        new_view = partial(TrackedBag, plain_bag(scene.bag))
+        vocabulary = running.engine.generation.snapshot.vocabulary
+        compiled = CompiledQuotas(table, vocabulary, guard=guard)
+        bag = plain_bag(scene.bag)
+        request = CheckRequest(bag, scene.quotas, scene.once, deadline)
+        asked = (table, partial(TrackedBag, bag), scene.quotas, scene.once, deadline)
         for _ in range(2):
-            if now:
-                outcomes = allocate_now(
-                    table, new_view, scene.quotas, scene.once, deadline, guard=guard
-                )
-            else:
-                outcomes = await allocate(
-                    table, new_view, scene.quotas, scene.once, deadline, guard=guard
-                )
+            outcomes: Mapping[str, QuotaOutcome] | None
+            match how:
+                case How.COMPILED:
+                    outcomes = compiled.allocate_now(request)
+                case How.NOW:
+                    outcomes = allocate_now(*asked, guard=guard)
+                case How.COROUTINE:
+                    outcomes = await allocate(*asked, guard=guard)
+                case _:
+                    assert_never(how)
             assert outcomes is not None
             found.append(outcomes)
     return found, journal.events
 
 
 @given(scenes)
-def test_at_once_and_by_coroutine_quotas_are_the_same(scene: Scene) -> None:
-    async def both() -> None:
-        assert await played(scene, now=True) == await played(scene, now=False)
+def test_in_whatever_way_quotas_are_the_same(scene: Scene) -> None:
+    async def each() -> None:
+        wanted = await played(scene, How.COROUTINE)
+        assert await played(scene, How.NOW) == wanted
+        assert await played(scene, How.COMPILED) == wanted
 
-    run_in_virtual_time(both())
+    run_in_virtual_time(each())
 
 
 async def test_a_route_with_a_handler_that_waits_is_not_asked_at_once() -> None:

@@ -4,14 +4,14 @@ Each quota starts from a fresh view of the bag, so that its references are those
 preprocessing and its own reads, without the check's.
 
 `allocate` serves every route; `allocate_now` those on which no quota handler waits, which are most,
-without a coroutine per quota. Both find the same targets, and judge the same way what these answer.
+without a coroutine per quota; `remixer.runtime.compiled_quotas` goes before it. Both find the same targets, and judge the same way what these answer.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from remixer.attributes.bag import Reference, TrackedBag
+from remixer.attributes.bag import Bag, Reference, TrackedBag
 from remixer.attributes.values import Duration
 from remixer.config.policy_settings import FailureStep
 from remixer.foundation.deadline import Deadline
@@ -24,6 +24,7 @@ from remixer.mixer.request import MATCHING, MatchingQuotas, QuotaArgs
 from remixer.runtime.calls import Call, Failure
 from remixer.runtime.conditions import applies
 from remixer.runtime.guard import Guard
+from remixer.runtime.quota_code import FailedCall
 from remixer.runtime.routes import FailurePlan, QuotaTarget, Route, RouteTable
 from remixer.runtime.stepping import run_to_end
 from remixer.sdk.results import QuotaRequest, QuotaResult
@@ -118,6 +119,25 @@ def allocate_now(
     if references is None:
         return outcomes
     return {MATCHING: combined(outcomes, references=references)}
+
+
+def after_failure(
+    call: FailedCall,
+    table: RouteTable,
+    bag: Bag,
+    name: str,
+    deadline: Deadline | None,
+    *,
+    guard: Guard,
+) -> QuotaOutcome:
+    """The outcome of a quota whose only call failed; `bag` as no quota has read it."""
+    view = TrackedBag(bag)
+    _matching(table.route_for(view), name, view)
+    call.target.instance.build(view)  # for what it reads
+    made = Call(call.target.entry, (call.instance, call.request))
+    failed = [_Failed(call.rule, call.target, made, call.failure)]
+    covered = run_to_end(_first_covered(failed, view, call.request, deadline, guard=guard))
+    return covered or _not_answered([], failed, view)
 
 
 def _asked(

@@ -195,7 +195,7 @@ def _by_short_name(steps: Iterable[QuotaStep]) -> dict[str, tuple[QuotaStep, ...
         for target in step.targets:
             targets.setdefault(target.instance.short_name.lower(), []).append(target)
         for name, named in targets.items():
-            own = Step(rule=step.rule, condition=step.condition, targets=tuple(named))
+            own = Step(step.rule, step.condition, tuple(named), match=step.match)
             found.setdefault(name, []).append(own)
     return {name: tuple(own) for name, own in found.items()}
 

@@ -1,0 +1,180 @@
+"""From one quota of a route to one Python function: its condition, its instance, its handler's call.
+
+Theory of operation. As `remixer.runtime.check_code`, whose writer of expressions it has, for quotas
+that one target answers; most are. It reads
+
+    s3 = s4 = ...
+    try:
+        if not (s3 if s3 is not ... else (s3 := bag['a'])) == 'x':
+            return None
+        instance = Quota(name='count', dimensions={...})
+    except Exception:
+        return None
+    ...
+    result = METHOD(instance, request)
+    ...
+    return QuotaOutcome(result.granted, …, references, …)
+
+Up to the handler's call nothing can be noticed, so whatever is not as usual there returns None, and
+the quota is interpreted from its start: a rule that does not apply, an instance that cannot be
+built, a deadline that has passed. What comes of a call that fails is for the interpreter as well.
+"""
+
+from collections.abc import Callable, Mapping
+from types import CodeType, FunctionType
+from typing import Final, NamedTuple, TypeAlias, cast
+
+from remixer.attributes.bag import Bag, Reference
+from remixer.attributes.vocabulary import Vocabulary
+from remixer.expr.inline import NotInlinableError, Slot, references_of
+from remixer.foundation.deadline import Deadline
+from remixer.foundation.status import OK, Status
+from remixer.mixer.outcome import Decision, QuotaOutcome
+from remixer.runtime.calls import Failure
+from remixer.runtime.check_code import (
+    ROUTING,
+    Namespace,
+    NotWritableError,
+    _Writer,
+)
+from remixer.runtime.guard import Guard
+from remixer.runtime.routes import QuotaStep, QuotaTarget
+from remixer.sdk.results import QuotaRequest, QuotaResult
+from remixer.templates.build import instance_plan
+
+QuotaFunction: TypeAlias = Callable[
+    [Bag, Namespace, Namespace, Namespace, Deadline | None, int, bool, str],
+    "QuotaOutcome | FailedCall | None",
+]
+"""The outcome; None if the quota must be interpreted, of which nothing is noticed yet."""
+
+
+class FailedCall(NamedTuple):
+    """A call that was made and gave no answer."""
+
+    rule: str
+    target: QuotaTarget
+    instance: object
+    request: QuotaRequest
+    failure: Failure
+
+
+def write_quota(
+    steps: tuple[QuotaStep, ...], vocabulary: Vocabulary, guard: Guard
+) -> QuotaFunction:
+    """Raises `NotWritableError`."""
+    if len(steps) != 1 or len(steps[0].targets) != 1:
+        raise NotWritableError
+    if steps[0].condition is not None and steps[0].match is None:
+        raise NotWritableError
+    (target,) = steps[0].targets
+    entry = target.entry
+    if entry.may_wait or entry.breaker is not None or target.instance.expressions is None:
+        raise NotWritableError
+    try:
+        return _QuotaWriter(vocabulary, guard).quota(steps[0], target)
+    except NotInlinableError as error:
+        raise NotWritableError from error
+
+
+class _QuotaWriter(_Writer):
+    """Writes one function."""
+
+    def quota(self, step: QuotaStep, target: QuotaTarget) -> QuotaFunction:
+        plan: list[str] = []
+        if step.match is not None:
+            plan += [f"if not {self._hole(self._inlined(step.match))}:", "    return None"]
+        config = target.instance
+        made = self._planned(instance_plan(config.template, config.name, config.expressions or {}))
+        plan.append(f"instance = {self._hole(made)}")
+        text = _TEXT.replace("CLASSES", self._classes())
+        slots = self._slots.all()
+        unread = " = ".join(slot.variable for slot in slots[len(ROUTING) :])
+        text = text.replace("UNREAD", f"{unread} = ..." if unread else "pass")
+        lines = text.splitlines()
+        where = lines.index("        PLAN")
+        lines[where : where + 1] = [f"        {line}" for line in plan]
+        code: CodeType = self._compiled(lines)
+        self._known |= {
+            "METHOD": target.entry.method,
+            "ENTRY": target.entry,
+            "SUCCEEDED": self._guard.successes_of(target.entry),
+            **_Answers(step.rule, target, slots).globals(),
+        }
+        return cast("QuotaFunction", FunctionType(code, self._known))
+
+
+class _Answers:
+    """What a function keeps, and makes where it is not known yet."""
+
+    def __init__(self, rule: str, target: QuotaTarget, slots: tuple[Slot, ...]) -> None:
+        self._rule = rule
+        self._target = target
+        self._slots = slots
+        self._references: dict[tuple[type, ...], frozenset[Reference]] = {}
+
+    def globals(self) -> Mapping[str, object]:
+        return {
+            "QuotaRequest": QuotaRequest,
+            "QuotaResult": QuotaResult,
+            "QuotaOutcome": QuotaOutcome,
+            "Failure": Failure,
+            "OK": OK,
+            "GRANTED": self._decision(OK),
+            "decision": self._decision,
+            "known_references": self._references.get,
+            "references_of": self._references_of,
+            "failed": self._failed,
+        }
+
+    def _decision(self, status: Status) -> Decision:
+        handler, instance = self._target.handler.display_name, self._target.instance.name
+        return Decision(self._rule, handler, instance, status)
+
+    def _references_of(self, classes: tuple[type, ...]) -> frozenset[Reference]:
+        if len(self._references) >= _MOST_READS:
+            self._references.clear()
+        found = self._references[classes] = references_of(self._slots, classes)
+        return found
+
+    def _failed(self, instance: object, request: QuotaRequest, failure: Failure) -> FailedCall:
+        return FailedCall(self._rule, self._target, instance, request, failure)
+
+
+_MOST_READS: Final = 32
+"""Ways to read that a quota remembers; each attribute that may be absent doubles them."""
+
+_TEXT: Final = """\
+def allocate(bag, s0, s1, s2, deadline, amount, best_effort, once):
+    UNREAD
+    try:
+        PLAN
+    except Exception:
+        return None
+    now = clock()
+    if deadline is not None and now >= deadline.at_monotonic_s:
+        return None
+    request = QuotaRequest(amount, best_effort, once)
+    try:
+        result = METHOD(instance, request)
+    except WALL as error:
+        return failed(instance, request, caught(ENTRY, now, error))
+    if type(result) is QuotaResult:
+        SUCCEEDED(clock() - now)
+    else:
+        result = judged(ENTRY, result, now)
+        if type(result) is Failure:
+            return failed(instance, request, result)
+    classes = CLASSES
+    references = known_references(classes)
+    if references is None:
+        references = references_of(classes)
+    status = result.status
+    return QuotaOutcome(
+        result.granted,
+        result.valid_duration,
+        references,
+        status,
+        GRANTED if status is OK else decision(status),
+    )
+"""
