@@ -7,7 +7,6 @@ reaches without suspending because no handler of the route waits.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -17,6 +16,7 @@ from remixer.mixer.outcome import CheckOutcome, QuotaOutcome, ReportOutcome
 from remixer.mixer.request import CheckRequest
 from remixer.runtime.check import check
 from remixer.runtime.compiled_checks import CompiledChecks
+from remixer.runtime.compiled_quotas import CompiledQuotas
 from remixer.runtime.generation import Generation
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
@@ -38,6 +38,7 @@ class Engine:
         self._reporter = Reporter(guard=guard, metrics=metrics)
         self._generation = Generation()
         self._compiled = CompiledChecks(RouteTable(), Vocabulary(), guard=guard, metrics=metrics)
+        self._quotas = CompiledQuotas(RouteTable(), Vocabulary(), guard=guard)
 
     @property
     def generation(self) -> Generation:
@@ -50,6 +51,7 @@ class Engine:
         self._reporter.forget()
         vocabulary = generation.snapshot.vocabulary
         self._compiled = self._compiled.followed_by(generation.routes, vocabulary)
+        self._quotas = CompiledQuotas(generation.routes, vocabulary, guard=self._guard)
         return before
 
     def check_now(self, request: CheckRequest) -> CheckOutcome | None:
@@ -58,8 +60,8 @@ class Engine:
             return self.interpreted_now(request)
         if not request.quotas or not outcome.status.is_ok:
             return outcome
-        quotas = self._allocate_now(partial(TrackedBag, request.bag), request)
-        return replace(outcome, quotas=quotas) if quotas else outcome
+        quotas = self._quotas.allocate_now(request)
+        return outcome.with_quotas(quotas) if quotas else outcome
 
     async def check(self, request: CheckRequest) -> CheckOutcome:
         with self._generation as generation:
@@ -72,11 +74,18 @@ class Engine:
         route = self._generation.routes.route_for(bag)
         if route.generate_may_wait or route.quota_may_wait:
             return None
-        new_view: _NewView = partial(TrackedBag, request.bag)
-        if route.generators:
-            generated = run_to_end(generate(route, bag, request.deadline, guard=self._guard))
-            new_view = Preprocessed(request.bag, generated, bag.references()).view
-        return self._allocate_now(new_view, request)
+        if not route.generators:
+            return self._quotas.allocate_now(request)
+        generated = run_to_end(generate(route, bag, request.deadline, guard=self._guard))
+        new_view = Preprocessed(request.bag, generated, bag.references()).view
+        return allocate_now(
+            self._generation.routes,
+            new_view,
+            request.quotas,
+            request.deduplication_id,
+            request.deadline,
+            guard=self._guard,
+        )
 
     async def grant(self, request: CheckRequest) -> Mapping[str, QuotaOutcome]:
         with self._generation as generation:
@@ -101,18 +110,6 @@ class Engine:
             return None
         return run_to_end(self._check(generation, route, bag, request))
 
-    def _allocate_now(
-        self, new_view: _NewView, request: CheckRequest
-    ) -> Mapping[str, QuotaOutcome] | None:
-        return allocate_now(
-            self._generation.routes,
-            new_view,
-            request.quotas,
-            request.deduplication_id,
-            request.deadline,
-            guard=self._guard,
-        )
-
     async def _check(
         self, generation: Generation, route: Route, bag: TrackedBag, request: CheckRequest
     ) -> CheckOutcome:
@@ -136,7 +133,7 @@ class Engine:
             return outcome
         new_view = new_view or partial(TrackedBag, request.bag)
         quotas = await self._allocate(generation, new_view, request)
-        return replace(outcome, quotas=quotas) if quotas else outcome
+        return outcome.with_quotas(quotas) if quotas else outcome
 
     async def _grant(
         self, generation: Generation, route: Route, bag: TrackedBag, request: CheckRequest
