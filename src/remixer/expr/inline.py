@@ -109,6 +109,43 @@ class InlineGenerator(Generator):
             raise NotInlinableError
         return self.plain(tree)
 
+    def condition(self, tree: Typed, note: Callable[[Read, ast.expr], ast.expr]) -> ast.expr:
+        """As `inlined`, true or false; mostly false without an exception where `tree` would raise.
+
+        That is, where an attribute cannot be read that a comparison with a constant begins with:
+        a request without the attributes of a rule is ordinary. `note` makes what is then evaluated
+        with the attribute's value; it must be false.
+        """
+        if not all(map(_is_told_in_advance, _parts(tree))):
+            raise NotInlinableError
+        operands = [self._guarded(node, note) for node in _conjunction(tree)]
+        return operands[0] if len(operands) == 1 else _all_of(operands, self._at(tree))
+
+    def _guarded(self, node: Typed, note: Callable[[Read, ast.expr], ast.expr]) -> ast.expr:
+        if not isinstance(node, Apply) or not node.operation.symbol or node.surplus:
+            return self.plain(node)
+        left, right = node.arguments
+        read = left.map if isinstance(left, Lookup) else left
+        if not isinstance(read, Read) or not isinstance(right, Constant):
+            return self.plain(node)
+        at = self._at(node)
+        into = self._temporary()
+        value: ast.expr = ast.Name(into, ast.Load(), **at)
+        is_read = self._reads(read, into)
+        noted = note(read, ast.Name(into, ast.Load(), **at))
+        if isinstance(left, Lookup):
+            value = self._text_of(self._entry(left, value, self.plain(left.key)), at)
+        result = self._operation(node.operation, [value, self.plain(right)], at)
+        return _all_of([ast.BoolOp(ast.Or(), [is_read, noted], **at), result], at)
+
+    def _text_of(self, entry: ast.expr, at: PythonLocation) -> ast.expr:
+        """An entry of a string map; empty text if it is missing."""
+        into = self._temporary()
+        store = ast.NamedExpr(ast.Name(into, ast.Store(), **at), entry, **at)
+        is_absent = ast.Compare(store, [ast.Is()], [ast.Constant(None, **at)], **at)
+        found = ast.Name(into, ast.Load(), **at)
+        return ast.IfExp(is_absent, ast.Constant("", **at), found, **at)
+
     def all_entries(self, tree: Typed, copied_by: Callable[[Value], object]) -> ast.expr:
         """`copied_by` of the string map that `tree` gives. Raises `NotInlinableError`."""
         if not isinstance(tree, Read):
@@ -134,6 +171,19 @@ class InlineGenerator(Generator):
         assert isinstance(node.key, Constant)  # noqa: S101 - the same
         variable = self._slots.entry(node.map.name, str(node.key.value))
         return _once(variable, super()._entry(node, map_value, key), self._at(node))
+
+
+def _all_of(operands: list[ast.expr], at: PythonLocation) -> ast.expr:
+    return ast.BoolOp(ast.And(), operands, **at)
+
+
+def _conjunction(tree: Typed) -> Iterator[Typed]:
+    """What must all be true, from left to right."""
+    if isinstance(tree, Logic) and tree.is_and:
+        for operand in tree.operands:
+            yield from _conjunction(operand)
+    else:
+        yield tree
 
 
 def _once(variable: str, read: ast.expr, at: PythonLocation) -> ast.expr:

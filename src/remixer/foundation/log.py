@@ -18,6 +18,11 @@ class EventLog:
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
 
+    @property
+    def shows_debug(self) -> bool:
+        """Whether it is worth making up fields for `debug`."""
+        return self._logger.isEnabledFor(logging.DEBUG)
+
     def debug(self, event: str, **fields: Loggable) -> None:
         self._log(logging.DEBUG, event, fields)
 

@@ -49,7 +49,7 @@ from remixer.expr.compile import Expression, typed_tree
 from remixer.expr.errors import EvaluationError
 from remixer.expr.inline import InlineGenerator, NotInlinableError, Slot, Slots
 from remixer.expr.source import PythonLocation
-from remixer.expr.typed import Typed
+from remixer.expr.typed import Read, Typed
 from remixer.foundation.deadline import Deadline
 from remixer.mixer.outcome import CheckOutcome
 from remixer.runtime.guard import TOO_LATE, Guard
@@ -232,24 +232,26 @@ class _Writer:
             hole = self._hole(self._instance(target))
             instances.append(f"i{len(self._calls)} = {hole}")
             self._calls.append(PlannedCall(step.rule, target))
+        if step.match is None:
+            return instances
+        rule = self._bound(step.rule, "rule")
         # Told later, because the request may still be handed over.
-        note = "errors += ((RULE, error.message),)"
-        return self._conditional(step.match, step.rule, instances, note)
+        note = f"errors += (({rule}, error.message, '', None, 0),)"
+        return _conditional(self._hole(self._condition(step.match, rule)), instances, note)
 
-    def _conditional(
-        self, match: Expression | None, rule: str, statements: list[str], note: str
-    ) -> list[str]:
-        if match is None:
-            return statements
-        return [
-            "try:",
-            f"    applies = {self._hole(self._inlined(match))}",
-            "except EvaluationError as error:",
-            f"    {note.replace('RULE', self._bound(rule, 'rule'))}",
-            "    applies = False",
-            "if applies:",
-            *_indented(statements),
-        ]
+    def _condition(self, match: Expression, rule: str) -> ast.expr:
+        generator, tree = self._generator(match)
+
+        def note(read: Read, value: ast.expr) -> ast.expr:
+            """False, after `errors` got one more."""
+            wanted = self._value(read.type)
+            parts = [_load(rule), _constant(""), _constant(read.name), value, wanted]
+            one = _tuple([_tuple(parts)])
+            more = ast.BinOp(_load("errors"), ast.Add(), one, **_NOWHERE)
+            into = ast.Name("errors", ast.Store(), **_NOWHERE)
+            return ast.UnaryOp(ast.Not(), ast.NamedExpr(into, more, **_NOWHERE), **_NOWHERE)
+
+        return generator.condition(tree, note)
 
     def _call(self, number: int) -> list[str]:
         entry = self._calls[number].target.entry
@@ -285,8 +287,10 @@ class _Writer:
                 number = len(self._operations)
                 self._operations.append(PlannedOperation(step.rule, config, is_response))
                 lines += self._operation(config, number)
-        note = "not_evaluated(RULE, error.message)"
-        return self._conditional(step.match, step.rule, lines, note)
+        if step.match is None:
+            return lines
+        note = f"not_evaluated({self._bound(step.rule, 'rule')}, error.message)"
+        return _conditional(self._hole(self._inlined(step.match)), lines, note)
 
     def _operation(self, config: HeaderOperationConfig, number: int) -> list[str]:
         if config.value is None:
@@ -339,15 +343,13 @@ class _Writer:
                 return self._leaf(expression)
             case MapPlan():
                 entries = self._parts(plan)
-                keys = [
-                    cast("ast.expr | None", ast.Constant(key, **_NOWHERE)) for key, _ in entries
-                ]
+                keys = [cast("ast.expr | None", _constant(key)) for key, _ in entries]
                 return ast.Dict(keys, [value for _, value in entries], **_NOWHERE)
             case MessagePlan():
                 keywords = [
                     ast.keyword(name, value, **_NOWHERE) for name, value in self._parts(plan)
                 ]
-                carrier = ast.Name(self._bound(plan.carrier, "carrier"), ast.Load(), **_NOWHERE)
+                carrier = _load(self._bound(plan.carrier, "carrier"))
                 return ast.Call(carrier, [], keywords, **_NOWHERE)
             case _:
                 assert_never(plan)
@@ -364,12 +366,24 @@ class _Writer:
 
     def _value(self, value: object) -> ast.expr:
         if type(value) is str:
-            return ast.Constant(value, **_NOWHERE)
-        return ast.Name(self._bound(value, "constant"), ast.Load(), **_NOWHERE)
+            return _constant(value)
+        return _load(self._bound(value, "constant"))
 
 
 _NOWHERE: Final = PythonLocation(lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
 """Of code that no text of policy stands for."""
+
+
+def _load(name: str) -> ast.expr:
+    return ast.Name(name, ast.Load(), **_NOWHERE)
+
+
+def _constant(value: str) -> ast.expr:
+    return ast.Constant(value, **_NOWHERE)
+
+
+def _tuple(parts: list[ast.expr]) -> ast.expr:
+    return ast.Tuple(parts, ast.Load(), **_NOWHERE)
 
 
 class _HoleFiller(ast.NodeTransformer):
@@ -439,8 +453,19 @@ def _inside_hand_over(plans: list[str]) -> list[str]:
     lines = ["try:", *_indented(plans), "except Exception:", "    return None"]
     if not any("errors +=" in line for line in plans):
         return lines
-    tell = ["for rule, reason in errors:", "    not_evaluated(rule, reason)"]
-    return ["errors = ()", *lines, *tell]
+    return ["errors = ()", *lines, "if errors:", "    tell(errors)"]
+
+
+def _conditional(hole: str, statements: list[str], note: str) -> list[str]:
+    return [
+        "try:",
+        f"    applies = {hole}",
+        "except EvaluationError as error:",
+        f"    {note}",
+        "    applies = False",
+        "if applies:",
+        *_indented(statements),
+    ]
 
 
 def _wall(calls: list[str]) -> list[str]:

@@ -28,7 +28,7 @@ from remixer.runtime.check import (
 )
 from remixer.runtime.check_code import CheckCode, Layout
 from remixer.runtime.combine import Combined, combine
-from remixer.runtime.conditions import not_evaluated
+from remixer.runtime.conditions import not_evaluated, tell
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.routes import CheckAnswer, CheckTarget, Route
@@ -95,6 +95,7 @@ class CompiledCheck:
             "conclude": self._conclude,
             "reached": self._metrics.destinations,
             "not_evaluated": not_evaluated,
+            "tell": tell,
             "value_not_evaluated": self._value_not_evaluated,
         }
 

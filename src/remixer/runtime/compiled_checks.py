@@ -17,7 +17,7 @@ from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.routes import Route, RouteStamp, RouteTable
 
 MAX_COMPILED: Final = 1_000
-"""Routes, about 20 kB each; those that are asked later are interpreted."""
+"""Routes, about 12 kB each; those that are asked later are interpreted."""
 
 
 class _Compiled(NamedTuple):

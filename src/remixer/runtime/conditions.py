@@ -1,9 +1,12 @@
 """Whether a rule applies to a request."""
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 from remixer.attributes.bag import Bag
+from remixer.attributes.values import Value, ValueType
 from remixer.expr.errors import EvaluationError
+from remixer.expr.interpret import unreadable
 from remixer.foundation.log import event_log
 from remixer.runtime.routes import Condition
 
@@ -23,6 +26,29 @@ def applies(condition: Condition | None, rule: str, bag: Bag) -> bool:
     except EvaluationError as error:
         not_evaluated(rule, str(error))
         return False
+
+
+class NotEvaluated(NamedTuple):
+    """Why a condition has no value: an error's text, or an attribute that could not be read."""
+
+    rule: str
+    reason: str = ""
+    attribute: str = ""
+    value: Value | None = None
+    wanted: ValueType = ValueType.VALUE_TYPE_UNSPECIFIED
+
+
+def tell(errors: Iterable[tuple[object, ...]]) -> None:
+    """As `not_evaluated`, of many; `errors` have the fields of `NotEvaluated`.
+
+    Texts are made only if somebody sees them.
+    """
+    if _log.shows_debug:
+        for each in map(NotEvaluated._make, errors):
+            reason = each.reason
+            if each.attribute:
+                reason = str(unreadable(each.attribute, each.value, each.wanted))
+            not_evaluated(each.rule, reason)
 
 
 def not_evaluated(rule: str, reason: str) -> None:
