@@ -17,7 +17,7 @@ from google.protobuf.struct_pb2 import Struct
 
 from remixer.attributes.bag import PlainBag
 from remixer.attributes.table_bag import TableBag, read_all
-from remixer.attributes.values import Value
+from remixer.attributes.values import Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.frontends.envoy.static_attributes import static_value
 from remixer.frontends.envoy.structs import string_map
@@ -62,7 +62,10 @@ class MessageBag(TableBag):
         value: Value | None
         static = self.static
         if name in static:
-            value = static_value(name, static[name], self.vocabulary)
+            value = static[name]
+            declared = self.vocabulary.types.get(name)
+            if declared is not None and declared is not ValueType.STRING:
+                value = static_value(value, declared)
         elif (read := self.table.get(name)) is not None:
             value = read(self)
         else:

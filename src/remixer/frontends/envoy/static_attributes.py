@@ -10,7 +10,6 @@ from typing import Final
 
 from remixer.attributes.http_request import ip_bytes
 from remixer.attributes.values import Duration, PlainStringMap, Timestamp, Value, ValueType
-from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.durations import parse_duration
 from remixer.foundation.numbers import parse_integer, parse_number
 from remixer.foundation.timestamps import parse_timestamp
@@ -19,11 +18,8 @@ _INT64_BOUND: Final = 2**63
 _BOOLS: Final = {"true": True, "false": False}
 
 
-def static_value(name: str, text: str, vocabulary: Vocabulary) -> Value | None:
-    """`text` as the declared type of `name`; None if it does not fit."""
-    declared = vocabulary.types.get(name)
-    if declared is None or declared is ValueType.STRING:
-        return text  # without asking for the reader: an enum's hash is a Python function
+def static_value(text: str, declared: ValueType) -> Value | None:
+    """`text` as a value of a type; None if it does not fit."""
     read = _READERS.get(declared)
     return text if read is None else read(text)
 

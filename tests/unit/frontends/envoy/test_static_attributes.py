@@ -4,7 +4,9 @@ import pytest
 
 from remixer.attributes.values import Duration, PlainStringMap, Timestamp, ValueType
 from remixer.attributes.vocabulary import Vocabulary
+from remixer.frontends.envoy.ext_authz.codec import decode_check
 from remixer.frontends.envoy.static_attributes import static_value
+from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest
 
 
 @pytest.mark.parametrize(
@@ -45,10 +47,14 @@ from remixer.frontends.envoy.static_attributes import static_value
     ],
 )
 def test_text_is_read_as_the_declared_type(type_: ValueType, text: str, value: object) -> None:
-    found = static_value("x", text, Vocabulary({"x": type_}))
+    found = static_value(text, type_)
     assert found == value
     assert type(found) is type(value)
 
 
 def test_a_name_that_nobody_declares_is_text() -> None:
-    assert static_value("x", "5", Vocabulary()) == "5"
+    request = CheckRequest()
+    request.attributes.context_extensions["x"] = "5"
+    message = request.SerializeToString()
+    assert decode_check(message, Vocabulary())["x"] == "5"
+    assert decode_check(message, Vocabulary({"x": ValueType.INT64}))["x"] == 5

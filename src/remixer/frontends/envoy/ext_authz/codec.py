@@ -85,7 +85,10 @@ def decode_check(
     except DecodeError as error:
         text = f"not an envoy.service.auth.v3.CheckRequest: {error}"
         raise InvalidRequestError(text) from error
-    bag = CheckBag(context, _static_attributes(context), vocabulary)
+    static: Mapping[str, str] = context.context_extensions
+    if context.HasField("route_metadata_context"):
+        static = _static_attributes(context)
+    bag = CheckBag(context, static, vocabulary)
     if bag.forwarded_header is not None:
         bag.take_forwarded(read_forwarded(bag.forwarded_header))
     return bag
@@ -93,8 +96,6 @@ def decode_check(
 
 def _static_attributes(context: AttributeContext) -> Mapping[str, str]:
     """Of the virtual host and route; `context_extensions` win over the route's metadata."""
-    if not context.HasField("route_metadata_context"):
-        return context.context_extensions
     route = context.route_metadata_context.filter_metadata
     if ROUTE_METADATA_NAMESPACE not in route:
         return context.context_extensions

@@ -389,6 +389,27 @@ def test_a_kept_answer_is_the_one_that_would_be_made(given: CheckOutcome) -> Non
         assert CheckResponse.FromString(encoder.encode(given, None)) == made
 
 
+def test_an_outcome_that_is_given_again_carries_its_answer() -> None:
+    given = outcome(DENIED, decisions=(DENIER,))
+    answer = OutcomeEncoder().encode(given, None)
+    assert OutcomeEncoder().encode(given, None) is answer
+    assert OutcomeEncoder().encode(given, None, {}) is not answer
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        outcome(Status(7, "x" * 257)),
+        outcome(quotas={"a": quota(1)}),
+        outcome(directive=RouteDirective((HeaderOperation("x", "1"),))),
+    ],
+    ids=["a long text", "quotas", "header operations"],
+)
+def test_an_outcome_carries_no_answer_that_is_told_to_one_request_only(given: CheckOutcome) -> None:
+    OutcomeEncoder().encode(given, None)
+    assert not given.prepared
+
+
 def test_an_answer_with_a_long_text_is_made_anew_and_not_kept() -> None:
     encoder = OutcomeEncoder()
     short, long = (Status(7, "x" * length) for length in (256, 257))
