@@ -16,6 +16,9 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _SETTINGS, _WINDOW_UPDATE = 0, 1, 4, 8
 _END_STREAM, _END_HEADERS = 1, 4
 _WIDE_WINDOW = 1 << 30
+_FIRST_WINDOW = 65_535
+_FRAME_BYTES = 16_384
+"""The largest that every server takes."""
 _FRAME_HEADER_BYTES = 9
 CONNECTIONS, STREAMS = 2, 16
 
@@ -62,12 +65,6 @@ def _trace(number: int) -> bytes:
     return _indexed_literal(b"traceparent", b"00-%032x-%016x-01" % (number, number))
 
 
-def _batches(path: str, messages: Sequence[bytes], calls: int, *, varies: bool) -> list[bytes]:
-    """`STREAMS` calls each."""
-    single = requests(path, messages, calls, varies=varies)
-    return [b"".join(single[at : at + STREAMS]) for at in range(0, calls, STREAMS)]
-
-
 def requests(
     path: str, messages: Sequence[bytes], calls: int, *, varies: bool = False
 ) -> list[bytes]:
@@ -79,9 +76,15 @@ def requests(
 
     return [
         frame(_HEADERS, _END_HEADERS, 2 * number + 1, block(number))
-        + frame(_DATA, _END_STREAM, 2 * number + 1, bodies[number % len(bodies)])
+        + _data(2 * number + 1, bodies[number % len(bodies)])
         for number in range(calls)
     ]
+
+
+def _data(stream_id: int, body: bytes) -> bytes:
+    *before, last = (body[at : at + _FRAME_BYTES] for at in range(0, len(body), _FRAME_BYTES))
+    frames = [frame(_DATA, 0, stream_id, part) for part in before]
+    return b"".join([*frames, frame(_DATA, _END_STREAM, stream_id, last)])
 
 
 def opening() -> bytes:
@@ -90,32 +93,68 @@ def opening() -> bytes:
     return PREFACE + frame(_SETTINGS, 0, 0, b"") + window
 
 
-async def _ask(address: str, batches: list[bytes]) -> None:
+class _Asker:
+    """One connection: `STREAMS` calls at a time, as far as the server's window lets them."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._rest = b""
+        self._window = _FIRST_WINDOW
+        self._is_acknowledged = False
+        self._under_way = 0
+
+    async def ask(self, calls: Sequence[bytes]) -> None:
+        self._writer.write(opening())
+        for first in range(0, len(calls), STREAMS):
+            batch = calls[first : first + STREAMS]
+            size = sum(map(len, batch))
+            if size <= self._window:
+                self._send(b"".join(batch), len(batch))
+            else:
+                for call in batch:
+                    while len(call) > self._window:
+                        await self._read()
+                    self._send(call, 1)
+            while self._under_way:
+                await self._read()
+        self._writer.close()
+        await self._writer.wait_closed()
+
+    def _send(self, octets: bytes, calls: int) -> None:
+        # Headers do not count, so that this is a little too careful.
+        self._window -= len(octets)
+        self._under_way += calls
+        self._writer.write(octets)
+
+    async def _read(self) -> None:
+        octets = await self._reader.read(65_536)
+        if not octets:
+            message = "the server closed the connection"
+            raise ConnectionError(message)
+        rest, at = self._rest + octets, 0
+        while len(rest) - at >= _FRAME_HEADER_BYTES:
+            size = int.from_bytes(rest[at : at + 3], "big")
+            begins, at = at, at + _FRAME_HEADER_BYTES + size
+            if len(rest) < at:
+                at = begins
+                break
+            self._seen(rest[begins + 3], rest[begins + 4], rest[begins + 5 : at])
+        self._rest = rest[at:]
+
+    def _seen(self, kind: int, flags: int, stream_and_payload: bytes) -> None:
+        if kind == _HEADERS and flags & _END_STREAM:
+            self._under_way -= 1
+        elif kind == _WINDOW_UPDATE and not any(stream_and_payload[:4]):
+            self._window += int.from_bytes(stream_and_payload[4:8], "big")
+        elif kind == _SETTINGS and not flags and not self._is_acknowledged:
+            self._is_acknowledged = True
+            self._writer.write(SETTINGS_ACK)
+
+
+async def _ask(address: str, calls: Sequence[bytes]) -> None:
     host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(opening())
-    rest = b""
-    acknowledged = False
-    for batch in batches:
-        writer.write(batch)
-        open_calls = STREAMS
-        while open_calls:
-            rest += await reader.read(65_536)
-            at = 0
-            while len(rest) - at >= _FRAME_HEADER_BYTES:
-                size = int.from_bytes(rest[at : at + 3], "big")
-                if len(rest) - at < _FRAME_HEADER_BYTES + size:
-                    break
-                kind, flags = rest[at + 3], rest[at + 4]
-                if kind == _HEADERS and flags & _END_STREAM:
-                    open_calls -= 1
-                elif kind == _SETTINGS and not flags and not acknowledged:
-                    acknowledged = True
-                    writer.write(SETTINGS_ACK)
-                at += _FRAME_HEADER_BYTES + size
-            rest = rest[at:]
-    writer.close()
-    await writer.wait_closed()
+    await _Asker(*await asyncio.open_connection(host, int(port))).ask(calls)
 
 
 def run(
@@ -130,13 +169,13 @@ def run(
     """2 connections of 16 streams each, as h2load's runs; each asks its part of `messages`."""
     per_connection = calls // CONNECTIONS // STREAMS * STREAMS
     shares = [messages[at::CONNECTIONS] or messages for at in range(CONNECTIONS)]
-    batches = [_batches(path, share, per_connection, varies=varies) for share in shares]
+    calls_of = [requests(path, share, per_connection, varies=varies) for share in shares]
 
     async def load() -> float:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         async with asyncio.TaskGroup() as group:
-            for each in batches:
+            for each in calls_of:
                 group.create_task(_ask(address, each))
         return loop.time() - begun
 

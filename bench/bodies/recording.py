@@ -63,16 +63,16 @@ class Text:
 def checks(name: str, count: int) -> list[bytes]:
     """Serialized `istio.mixer.v1.CheckRequest`s, the first `count` of what the text says."""
     text = read(name)
+    return [check_of(text, number) for number in range(count)]
+
+
+def check_of(text: Text, number: int) -> bytes:
+    """One of them."""
     quotas = {key: QuotaArgs(amount) for key, amount in text.quotas.items()}
-    return [
-        encode_check_request(
-            CheckRequest(
-                bag=bag_of(text, number), quotas=quotas, deduplication_id=text.deduplication_id
-            ),
-            global_word_count=text.global_word_count,
-        )
-        for number in range(count)
-    ]
+    request = CheckRequest(
+        bag=bag_of(text, number), quotas=quotas, deduplication_id=text.deduplication_id
+    )
+    return encode_check_request(request, global_word_count=text.global_word_count)
 
 
 def report(name: str) -> bytes:

@@ -1,0 +1,1 @@
+"""What grows with what: rules, namespaces, attributes, connections, lists. `python -m bench.growth`."""
