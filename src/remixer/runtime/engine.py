@@ -103,6 +103,7 @@ class Engine:
         return self._reporter.report(generation.routes, bags, later=generation.preprocess_later)
 
     def interpreted_now(self, request: CheckRequest) -> CheckOutcome | None:
+        """As `check_now`, by the interpreter alone: the oracle of compiled checks."""
         generation = self._generation
         bag = TrackedBag(request.bag)
         route = generation.routes.route_for(bag)
