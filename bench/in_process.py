@@ -24,6 +24,7 @@ from remixer.attributes.vocabulary import Vocabulary
 from remixer.expr.compile import Expression, compile_expression
 from remixer.foundation.clock import SystemClock
 from remixer.foundation.deadline import Deadline
+from remixer.foundation.problems import Severity
 from remixer.frontends.envoy.access_log import access_log_methods
 from remixer.frontends.envoy.ext_authz import ext_authz_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
@@ -200,8 +201,9 @@ async def engine_of(policy: str) -> AsyncIterator[Engine]:
         adapter_timeout_s=5.0,
     ) as running:
         problems = running.engine.generation.snapshot.problems
-        if problems:
-            raise SystemExit("\n".join(map(str, problems)))
+        faults = [str(each) for each in problems if each.severity is Severity.ERROR]
+        if faults:
+            raise SystemExit("\n".join(faults))
         yield running.engine
 
 
