@@ -28,6 +28,9 @@ _UNLIMITED: Final = -1
 _MOST_USES: Final = 2**31 - 1
 _SHARE: Final = 4
 """A caller that keeps an answer gets up to this part of its uses: the next one finds some left."""
+_LARGEST_SHARE: Final = 1 << 20
+"""More requests than a caller has in the life of an answer: what it got beyond would be lost, and the
+answer renewed the sooner."""
 _TENTHS: Final = 10
 _FEW_USES: Final = 16
 """An answer with fewer is not renewed ahead of its last use: that would double the calls."""
@@ -180,12 +183,12 @@ class Answers:
         assert verdict is not None  # noqa: S101 - set when the slot was given out
         given = uses = self._uses[slot]
         if uses > 0:
-            self._uses[slot] = uses - 1
-            self.uses_spent += 1
+            given = _share_of(uses - 1) if keeps else 0
+            spent = 1 + given
+            self._uses[slot] = uses - spent
+            self.uses_spent += spent
         if not keeps:
             return verdict.outcome
-        if uses >= 0:
-            given = self._give(slot)
         left = int((self._ends_s[slot] - now_s) * _TENTHS)
         if left > _TENTHS:
             left -= left % _TENTHS
@@ -426,13 +429,18 @@ class Answers:
         uses = self._uses[slot]
         if uses < 0:
             return _UNLIMITED
-        share = uses // _SHARE
-        if not share:
-            return 0
-        given = 1 << (share.bit_length() - 1)
+        given = _share_of(uses)
         self._uses[slot] = uses - given
         self.uses_spent += given
         return given
+
+
+def _share_of(uses: int) -> int:
+    """What a caller gets of so many; a power of two, so that outcomes recur."""
+    share = uses // _SHARE
+    if share >= _LARGEST_SHARE:
+        return _LARGEST_SHARE
+    return 1 << (share.bit_length() - 1) if share else 0
 
 
 def _move_forward(shapes: list[Shape], index: int) -> None:

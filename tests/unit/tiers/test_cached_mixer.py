@@ -363,6 +363,14 @@ async def test_a_caller_that_keeps_answers_leaves_some_uses_to_others(scene: Sce
 
 
 @in_virtual_time
+async def test_no_caller_takes_more_uses_than_it_can_need(scene: Scene) -> None:
+    scene.inner.answer = outcome(uses=2**31 - 1)
+    cached = scene.cached()
+    assert {now(cached, kept()).valid_use_count for _ in range(1_000)} == {2**20}
+    assert scene.times_asked() == 1
+
+
+@in_virtual_time
 async def test_an_answer_whose_uses_dwindle_is_renewed_so_that_shares_stay_large() -> None:
     scene = Scene()
     scene.inner.answer = outcome(uses=10_000)
