@@ -45,16 +45,18 @@ class Odd(CheckResult):
 
 
 class Steady(Scripted):
-    """Answers every request with the same object, or with something that is no answer."""
+    """Answers with one of two objects, or with something that is no answer."""
 
     def __init__(self, script: Script, name: str, journal: Journal) -> None:
         super().__init__(script, name, journal)
         self._same = CheckResult(valid_duration=script.valid_duration, valid_use_count=5)
+        self._denied = CheckResult(Status(7, "not listed"), valid_use_count=3)
 
     def check(self, instance: object) -> CheckResult:
         self._note(f"check {instance}")
         answers: Mapping[str, Callable[[], object]] = {
             "": lambda: self._same,
+            "list": lambda: self._same if getattr(instance, "value", 0) == "al" else self._denied,
             "odd": lambda: Odd(Status(5, "odd")),
             "wrong": lambda: 7,
             "later": lambda: asyncio.sleep(1),
@@ -71,6 +73,7 @@ HANDLERS: Final = {
     "steady": handler("steady", adapter="steady"),
     "short": handler("short", "valid_duration: 1s", adapter="steady"),
     "none": handler("none", "status: {message: no opinion}", adapter="steady"),
+    "list": handler("list", "status: {message: list}", adapter="steady"),
     "odd": handler("odd", "status: {message: odd}", adapter="steady"),
     "wrong": handler("wrong", "status: {message: wrong}", adapter="steady"),
     "later": handler("later", "status: {message: later}", adapter="steady"),
@@ -172,9 +175,10 @@ POLICIES: Final = (
 )
 
 # Nearly all that can be compiled; one part that cannot makes the whole route interpreted.
-names = st.sampled_from([*[each for each in HANDLERS if each != "waiting"] * 3, "waiting"])
-instances = st.sampled_from([*[each for each in INSTANCES if each != "computed"] * 3, "computed"])
-conditions = st.sampled_from([*CONDITIONS * 3, 'request.headers[user] == "1"'])
+COMPILED = [each for each in HANDLERS if each not in {"waiting", "fail"}]
+names = st.sampled_from([*COMPILED * 3, "list", "list", "fail", "waiting"])
+instances = st.sampled_from([*["nothing", "who", "key", "all"] * 3, "sum", "computed"])
+conditions = st.sampled_from(["", "", "", *CONDITIONS * 2, 'request.headers[user] == "1"'])
 headers = st.builds(
     Header,
     requests=st.lists(st.sampled_from(VALUES), max_size=2).map(tuple),
@@ -186,11 +190,11 @@ rules = st.builds(
     condition=conditions,
     actions=st.lists(actions, min_size=1, max_size=2).map(tuple),
     header=st.none() | st.none() | headers,
-    namespace=st.sampled_from(["shop", "istio-system", "bank"]),
+    namespace=st.sampled_from(["shop", "shop", "istio-system", "bank"]),
 )
 setups = st.builds(
     Setup,
-    rules=st.lists(rules, max_size=4).map(tuple),
+    rules=st.lists(rules, min_size=1, max_size=4).map(tuple),
     policies=st.lists(st.sampled_from(POLICIES), max_size=1).map(tuple),
 )
 
@@ -198,7 +202,7 @@ users = st.sampled_from(["al", "al", "bo", "x", "", 3, {"x": "1"}])
 bags = st.fixed_dictionaries(
     {"destination.namespace": st.sampled_from([*["shop"] * 9, "bank", "", 2, {"a": "b"}])},
     optional={
-        "context.reporter.kind": st.sampled_from(["inbound", "inbound", "outbound", "?", 1]),
+        "context.reporter.kind": st.sampled_from([*["inbound", "outbound"] * 3, "?", 1]),
         "source.namespace": st.sampled_from(["shop", "bank", b"x"]),
         "user": users,
         "size": st.sampled_from([1, 3, "3"]),
@@ -208,6 +212,7 @@ bags = st.fixed_dictionaries(
         ),
     },
 )
+ordinary = st.builds(lambda user: {"destination.namespace": "shop", "user": user, "size": 3}, users)
 
 
 @dataclass(slots=True)
@@ -300,13 +305,13 @@ requests = st.builds(
     lambda bag, deadline, last_good: CheckRequest(
         plain_bag(bag), deadline=deadline, last_good=last_good
     ),
-    bags,
-    st.sampled_from([None, None, None, Deadline(-1.0), Deadline(9.0)]),
+    bags | ordinary,
+    st.sampled_from([None, None, Deadline(-1.0), Deadline(9.0)]),
     last_goods,
 )
 
 
-@given(setups, st.lists(requests, min_size=1, max_size=6))
+@given(setups, st.lists(requests, min_size=2, max_size=8))
 def test_the_compiled_check_is_the_interpreted_one(setup: Setup, asked: list[CheckRequest]) -> None:
     # Each request twice: the second may be answered with what was kept of the first.
     twice = [each for each in asked for _ in range(2)]

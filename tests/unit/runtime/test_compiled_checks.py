@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from remixer.adapters.denier import INFO as DENIER
+from remixer.adapters.listchecker import INFO as LISTCHECKER
 from remixer.attributes.bag import PlainBag, plain_bag
 from remixer.foundation.errors import CheckFailedError
 from remixer.mixer.outcome import CheckOutcome
@@ -42,7 +43,7 @@ DENIED = VOCABULARY + NOTHING + handler("d", DENY, adapter="denier")
 
 
 def adapters() -> tuple[AnyAdapterInfo, ...]:
-    return (*scripted_adapters(Journal()), DENIER)
+    return (*scripted_adapters(Journal()), DENIER, LISTCHECKER)
 
 
 def request(namespace: str = "shop", **attributes: str) -> CheckRequest:
@@ -87,6 +88,15 @@ async def test_reads_that_differ_give_outcomes_that_differ() -> None:
         "source.namespace",
     }
     assert by_user.decisions == by_source.decisions
+
+
+async def test_answers_that_differ_give_outcomes_that_differ() -> None:
+    text = VOCABULARY + instance("who", "listentry", "value: user")
+    text += handler("l", "overrides: [al]", adapter="listchecker") + rule("r", action("l", "who"))
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        seen = [asked(running.engine, request(user=user)) for user in ("al", "bo", "al")]
+    assert [each.status.is_ok for each in seen] == [True, False, True]
+    assert seen[0] is seen[2]
 
 
 async def test_values_of_headers_make_outcomes_differ() -> None:
