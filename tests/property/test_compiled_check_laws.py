@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remixer.attributes.bag import plain_bag
@@ -311,6 +311,7 @@ requests = st.builds(
 )
 
 
+@settings(deadline=None)  # two engines per example; time is not the law
 @given(setups, st.lists(requests, min_size=2, max_size=8))
 def test_the_compiled_check_is_the_interpreted_one(setup: Setup, asked: list[CheckRequest]) -> None:
     # Each request twice: the second may be answered with what was kept of the first.
