@@ -8,8 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench import raw_load
 from bench.bodies.recording import Text, check_of, read
-from bench.growth.point import Reading, cpu_us_each_once, readings
+from bench.growth.point import FEWEST, Reading, cpu_us_each_once, readings
 from bench.servers import ServerProcess
 from bench.subjects import CHECK
 
@@ -48,6 +49,10 @@ def namespaces(count: int, *, rules_in_each: int = 1) -> list[Reading]:
         def later(first: int, count: int) -> list[bytes]:
             return _checks(about_all, first + _MANY, count)
 
+        # Each namespace has its first question before, a few at a time.
+        for first in range(0, count, FEWEST):
+            part = later(first - _MANY // 2, FEWEST)
+            raw_load.run(server.address, CHECK, part, server_pid=server.pid, calls=FEWEST)
         cost = cpu_us_each_once(server, CHECK, later)
         return [Reading("µs", "miss, all in turn", cost)]
 
