@@ -104,7 +104,7 @@ def columns_of(bags: Sequence[Bag]) -> BagColumns:
 def picked(column: Column, positions: Sequence[int]) -> Column:
     """What stands at `positions`, of which there is at least one."""
     if type(column) is SameColumn:
-        return SameColumn(column[: len(positions)])
+        return SameColumn([column[0]] * len(positions))
     return settled([column[position] for position in positions])
 
 

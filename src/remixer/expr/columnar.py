@@ -198,6 +198,7 @@ class Memo:
         if table is None:
             if not _REMEMBERED_ALONE.issuperset(kinds):
                 return self._inner.one(bag, done)
+            self._make_room((kinds,))
             table = self._tables[kinds] = {}
         value = table.get(values)
         if value is None:

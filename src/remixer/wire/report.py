@@ -186,9 +186,9 @@ class _ChangedBags(BagColumns):
 
     def names_at(self, position: int) -> Iterator[str]:
         """What the bag at a position after the first has."""
-        own = [name for name in self._places if self.column(name)[position] is not None]
+        own = {name for name in self._places if self.column(name)[position] is not None}
         yield from own
-        yield from (name for name in self._base.names() if name not in set(own))
+        yield from (name for name in self._base.names() if name not in own)
 
     def _read(self, name: str) -> Column:
         value = self._base[name]
