@@ -69,7 +69,8 @@ class QuotaHandler(Handler, Protocol):
 class ReportHandler(Handler, Protocol):
     """Serves templates of variety REPORT. The method may be `async def`.
 
-    Raise `ExceptionGroup` when single instances failed and the others went through.
+    Instances and their maps are to be left as they are: they may be handed over many times, now
+    and later. Raise `ExceptionGroup` when single instances failed and the others went through.
     """
 
     def report(self, instances: Sequence[Any], /) -> Awaitable[None] | None:

@@ -165,3 +165,25 @@ async def test_destinations_and_instances_are_counted() -> None:
     ) as running:
         running.engine.report([bag(size=1), bag(size=1, user="skip")])
     assert metrics.seen == [(2, 3)]
+
+
+async def test_handlers_and_errors_come_in_the_order_of_the_bags() -> None:
+    journal = Journal()
+    first = text() + rule("s", action("other", "size"), match='user == "skip"') + handler("other")
+    async with running_engine({"a": first}, adapters=scripted_adapters(journal)) as running:
+        running.engine.report([bag(user="skip", size=1), bag(user="a"), bag(user="b")])
+        assert journal.of("report") == ["other.shop report 1", "log.shop report 2"]
+        outcome = running.engine.report([bag(user="skip"), bag(user="skip", size="x")])
+    assert [error.partition("'Value'")[2] for error in outcome.errors] == [
+        ": 'lookup failed: 'size''",
+        ": 'error converting value to integer or duration: 'x''",
+    ]
+
+
+async def test_what_was_remembered_ends_with_its_configuration() -> None:
+    journal = Journal()
+    async with running_engine({"a": text()}, adapters=scripted_adapters(journal)) as running:
+        running.engine.report([bag(user="a"), bag(user="b")])
+        await running.apply({"a": text().replace('(user | "") != "skip"', 'user == "b"')})
+        running.engine.report([bag(user="a"), bag(user="b")])
+    assert journal.of("report") == ["log.shop report 2", "log.shop report 1"]

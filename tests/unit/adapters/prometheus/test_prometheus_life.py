@@ -212,6 +212,23 @@ async def test_an_expired_series_begins_at_zero() -> None:
 
 
 @in_virtual_time
+async def test_dimensions_that_come_again_do_not_bring_an_expired_series_back() -> None:
+    same = Metric(_COUNTER.instance_name, 1, {"a": "x"})
+    async with AdapterHarness() as harness:
+        handler = await harness.build(INFO, _expiring(10, 1))
+        handler.report([same, same])
+        assert _lines(harness) == ['istio_c{a="x"} 2']
+        await harness.advance(20)
+        handler.report([same])
+        handler.report([same])
+        assert _lines(harness) == ['istio_c{a="x"} 2']
+        await harness.advance(9)
+        handler.report([same])
+        await harness.advance(9)
+        assert _lines(harness) == ['istio_c{a="x"} 3']
+
+
+@in_virtual_time
 async def test_an_expired_series_makes_room_for_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prometheus_families, "MOST_LABEL_CHARACTERS", len('a="x"'))
     async with AdapterHarness() as harness:
