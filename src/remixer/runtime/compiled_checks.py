@@ -7,14 +7,15 @@ stamps mean equal rules and the same handlers.
 from typing import Final, NamedTuple, Self
 
 from remixer.attributes.vocabulary import Vocabulary
-from remixer.expr.inline import UNREAD
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest
-from remixer.runtime.check_code import CheckFunction, Namespace, NotWritableError, write_check
+from remixer.runtime.check_code import CheckFunction, write_check
 from remixer.runtime.compiled_check import CompiledCheck
+from remixer.runtime.function_writer import NotWritableError
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.routes import Route, RouteStamp, RouteTable
+from remixer.runtime.routing import routed
 
 MAX_COMPILED: Final = 1_000
 """Routes, about 12 kB each; those that are asked later are interpreted."""
@@ -52,24 +53,13 @@ class CompiledChecks:
     def check_now(self, request: CheckRequest) -> CheckOutcome | None:
         """The verdict without quotas; None, with nothing asked, if it must be interpreted.
 
-        Chooses the route as `RouteTable.route_for` does. Raises `CheckFailedError`.
+        Raises `CheckFailedError`.
         """
         bag = request.bag
-        kind = bag["context.reporter.kind"]
-        destination: Namespace = UNREAD
-        source: Namespace = UNREAD
-        namespace: Namespace = None
-        if kind is None or kind == "inbound":
-            namespace = destination = bag["destination.namespace"]
-        elif kind == "outbound":
-            namespace = source = bag["source.namespace"]
-        elif type(kind) is not str:
+        chosen = routed(self._default, self._by_namespace, bag)
+        if chosen is None:
             return None
-        route = self._default
-        if type(namespace) is str:
-            route = self._by_namespace.get(namespace, route)
-        elif namespace is not None:
-            return None
+        route, kind, destination, source = chosen
         if route.quota_may_wait and request.quotas:
             return None
         compiled = self._compiled.get(route.name)

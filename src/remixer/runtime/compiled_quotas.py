@@ -4,16 +4,16 @@ from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from remixer.attributes.bag import Bag, TrackedBag
+from remixer.attributes.bag import TrackedBag
 from remixer.attributes.vocabulary import Vocabulary
-from remixer.expr.inline import UNREAD
 from remixer.mixer.outcome import QuotaOutcome
 from remixer.mixer.request import CheckRequest, MatchingQuotas, QuotaArgs
-from remixer.runtime.check_code import Namespace, NotWritableError
+from remixer.runtime.function_writer import NotWritableError
 from remixer.runtime.guard import Guard
 from remixer.runtime.quota import MAX_QUOTAS, QuotasAsked, after_failure, allocate_now
 from remixer.runtime.quota_code import FailedCall, QuotaFunction, write_quota
 from remixer.runtime.routes import Route, RouteTable
+from remixer.runtime.routing import routed
 
 MAX_COMPILED: Final = 1_000
 """Quotas, about 10 kB each; those that are asked for later are interpreted."""
@@ -35,10 +35,10 @@ class CompiledQuotas:
         if isinstance(quotas, MatchingQuotas) or len(quotas) > MAX_QUOTAS:
             return self._interpreted(request, quotas)
         bag = request.bag
-        routed = _routed(self._table, bag)
-        if routed is None:
+        chosen = routed(self._table.default, self._table.by_namespace, bag)
+        if chosen is None:
             return self._interpreted(request, quotas)
-        route, kind, destination, source = routed
+        route, kind, destination, source = chosen
         if route.quota_may_wait:
             return None
         deadline, once = request.deadline, request.deduplication_id
@@ -90,23 +90,6 @@ class CompiledQuotas:
             function = write_quota(steps, self._vocabulary, self._guard)
         self._functions[key] = function
         return function
-
-
-def _routed(table: RouteTable, bag: Bag) -> tuple[Route, Namespace, Namespace, Namespace] | None:
-    """The route that `RouteTable.route_for` chooses, and what was read for it; None: ask there."""
-    kind = bag["context.reporter.kind"]
-    destination: Namespace = UNREAD
-    source: Namespace = UNREAD
-    namespace: Namespace = None
-    if kind is None or kind == "inbound":
-        namespace = destination = bag["destination.namespace"]
-    elif kind == "outbound":
-        namespace = source = bag["source.namespace"]
-    elif type(kind) is not str:
-        return None
-    if type(namespace) is str:
-        return table.by_namespace.get(namespace, table.default), kind, destination, source
-    return None if namespace is not None else (table.default, kind, destination, source)
 
 
 def _interpret(*_call: object) -> None:

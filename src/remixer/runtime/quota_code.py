@@ -1,6 +1,6 @@
 """From one quota of a route to one Python function: its condition, its instance, its handler's call.
 
-Theory of operation. As `remixer.runtime.check_code`, whose writer of expressions it has, for quotas
+Theory of operation. As `remixer.runtime.check_code`, for quotas
 that one target answers; most are. It reads
 
     s3 = s4 = ...
@@ -21,7 +21,7 @@ built, a deadline that has passed. What comes of a call that fails is for the in
 """
 
 from collections.abc import Callable, Mapping
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from remixer.attributes.bag import Bag, Reference
@@ -31,16 +31,11 @@ from remixer.foundation.deadline import Deadline
 from remixer.foundation.status import OK, Status
 from remixer.mixer.outcome import Decision, QuotaOutcome
 from remixer.runtime.calls import Failure
-from remixer.runtime.check_code import (
-    ROUTING,
-    Namespace,
-    NotWritableError,
-    _Writer,
-)
+from remixer.runtime.function_writer import FunctionWriter, NotWritableError
 from remixer.runtime.guard import Guard
 from remixer.runtime.routes import QuotaStep, QuotaTarget
+from remixer.runtime.routing import Namespace
 from remixer.sdk.results import QuotaRequest, QuotaResult
-from remixer.templates.build import instance_plan
 
 QuotaFunction: TypeAlias = Callable[
     [Bag, Namespace, Namespace, Namespace, Deadline | None, int, bool, str],
@@ -72,36 +67,32 @@ def write_quota(
     if entry.may_wait or entry.breaker is not None or target.instance.expressions is None:
         raise NotWritableError
     try:
-        return _QuotaWriter(vocabulary, guard).quota(steps[0], target)
+        return _written(FunctionWriter(vocabulary, guard), steps[0], target, guard)
     except NotInlinableError as error:
         raise NotWritableError from error
 
 
-class _QuotaWriter(_Writer):
-    """Writes one function."""
-
-    def quota(self, step: QuotaStep, target: QuotaTarget) -> QuotaFunction:
-        plan: list[str] = []
-        if step.match is not None:
-            plan += [f"if not {self._hole(self._inlined(step.match))}:", "    return None"]
-        config = target.instance
-        made = self._planned(instance_plan(config.template, config.name, config.expressions or {}))
-        plan.append(f"instance = {self._hole(made)}")
-        text = _TEXT.replace("CLASSES", self._classes())
-        slots = self._slots.all()
-        unread = " = ".join(slot.variable for slot in slots[len(ROUTING) :])
-        text = text.replace("UNREAD", f"{unread} = ..." if unread else "pass")
-        lines = text.splitlines()
-        where = lines.index("        PLAN")
-        lines[where : where + 1] = [f"        {line}" for line in plan]
-        code: CodeType = self._compiled(lines)
-        self._known |= {
+def _written(
+    writer: FunctionWriter, step: QuotaStep, target: QuotaTarget, guard: Guard
+) -> QuotaFunction:
+    plan: list[str] = []
+    if step.match is not None:
+        plan += [f"if not {writer.hole(writer.inlined(step.match))}:", "    return None"]
+    plan.append(f"instance = {writer.hole(writer.instance(target.instance))}")
+    text = _TEXT.replace("CLASSES", writer.classes())
+    lines = text.replace("BEGINNING", writer.beginning()).splitlines()
+    where = lines.index("        PLAN")
+    lines[where : where + 1] = [f"        {line}" for line in plan]
+    code = writer.compiled(lines)
+    writer.known.update(
+        {
             "METHOD": target.entry.method,
             "ENTRY": target.entry,
-            "SUCCEEDED": self._guard.successes_of(target.entry),
-            **_Answers(step.rule, target, slots).globals(),
+            "SUCCEEDED": guard.successes_of(target.entry),
+            **_Answers(step.rule, target, writer.slots.all()).globals(),
         }
-        return cast("QuotaFunction", FunctionType(code, self._known))
+    )
+    return cast("QuotaFunction", FunctionType(code, writer.known))
 
 
 class _Answers:
@@ -146,7 +137,7 @@ _MOST_READS: Final = 32
 
 _TEXT: Final = """\
 def allocate(bag, s0, s1, s2, deadline, amount, best_effort, once):
-    UNREAD
+    BEGINNING
     try:
         PLAN
     except Exception:

@@ -16,12 +16,12 @@ from remixer.runtime.check_code import (
     MAX_PARTS,
     CheckCode,
     CheckFunction,
-    NotWritableError,
     write_check,
 )
 from remixer.runtime.compiled_check import MAX_KEPT
 from remixer.runtime.compiled_checks import MAX_COMPILED, CompiledChecks
 from remixer.runtime.engine import Engine
+from remixer.runtime.function_writer import NotWritableError
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import NoMetrics
 from remixer.sdk.adapter import AnyAdapterInfo
@@ -209,7 +209,7 @@ async def test_a_traceback_shows_the_policys_text() -> None:
         with pytest.raises(KeyError) as caught:
             running.engine.check_now(CheckRequest(bag))
     shown = "".join(traceback.format_exception(caught.value))
-    assert "compiled check" in shown
+    assert "compiled route" in shown
     assert "    user + source.namespace\n" in shown
 
 

@@ -5,8 +5,8 @@ import pytest
 from remixer.attributes.bag import plain_bag
 from remixer.mixer.request import CheckRequest, MatchingQuotas, QuotaArgs
 from remixer.runtime import compiled_quotas
-from remixer.runtime.check_code import NotWritableError
 from remixer.runtime.compiled_quotas import CompiledQuotas
+from remixer.runtime.function_writer import NotWritableError
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import NoMetrics
 from remixer.runtime.quota_code import write_quota
