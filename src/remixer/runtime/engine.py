@@ -21,7 +21,7 @@ from remixer.runtime.generation import Generation
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.preprocess import Preprocessed, generate
-from remixer.runtime.quota import allocate, allocate_now
+from remixer.runtime.quota import allocate
 from remixer.runtime.report import Reporter
 from remixer.runtime.routes import Route, RouteTable
 from remixer.runtime.stepping import run_to_end
@@ -51,7 +51,7 @@ class Engine:
         self._reporter.forget()
         vocabulary = generation.snapshot.vocabulary
         self._compiled = self._compiled.followed_by(generation.routes, vocabulary)
-        self._quotas = CompiledQuotas(generation.routes, vocabulary, guard=self._guard)
+        self._quotas = self._quotas.followed_by(generation.routes, vocabulary)
         return before
 
     def check_now(self, request: CheckRequest) -> CheckOutcome | None:
@@ -70,22 +70,7 @@ class Engine:
             return await self._check(generation, route, bag, request)
 
     def grant_now(self, request: CheckRequest) -> Mapping[str, QuotaOutcome] | None:
-        bag = TrackedBag(request.bag)
-        route = self._generation.routes.route_for(bag)
-        if route.generate_may_wait or route.quota_may_wait:
-            return None
-        if not route.generators:
-            return self._quotas.allocate_now(request)
-        generated = run_to_end(generate(route, bag, request.deadline, guard=self._guard))
-        new_view = Preprocessed(request.bag, generated, bag.references()).view
-        return allocate_now(
-            self._generation.routes,
-            new_view,
-            request.quotas,
-            request.deduplication_id,
-            request.deadline,
-            guard=self._guard,
-        )
+        return self._quotas.allocate_now(request)
 
     async def grant(self, request: CheckRequest) -> Mapping[str, QuotaOutcome]:
         with self._generation as generation:

@@ -4,7 +4,8 @@ Each quota starts from a fresh view of the bag, so that its references are those
 preprocessing and its own reads, without the check's.
 
 `allocate` serves every route; `allocate_now` those on which no quota handler waits, which are most,
-without a coroutine per quota; `remixer.runtime.compiled_quotas` goes before it. Both find the same targets, and judge the same way what these answer.
+without a coroutine per quota; `remixer.runtime.compiled_quotas` goes before it. All find the same
+targets, and judge the same way what these answer.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -80,7 +81,7 @@ async def allocate(
             )
             outcomes[name] = await _ask(targets, view, request, deadline, guard=guard)
         elif not is_matching:
-            outcomes[name] = _not_limited(route, name, args, view)
+            outcomes[name] = not_limited(route, name, args, view.references())
         if references is not None:
             references |= view.references()
     if references is None:
@@ -106,19 +107,47 @@ def allocate_now(
         route = table.route_for(view)
         if route.quota_may_wait:
             return None  # at the first quota, for all have one route
-        targets = _matching(route, name.lower(), view)
-        if targets:
-            request = QuotaRequest(
-                args.amount, args.best_effort, deduplication_id and deduplication_id + name
-            )
-            outcomes[name] = _ask_now(targets, view, request, deadline, guard=guard)
+        outcome = allocate_one_now(route, view, name, args, deduplication_id, deadline, guard=guard)
+        if outcome is not None:
+            outcomes[name] = outcome
         elif not is_matching:
-            outcomes[name] = _not_limited(route, name, args, view)
+            outcomes[name] = not_limited(route, name, args, view.references())
         if references is not None:
             references |= view.references()
     if references is None:
         return outcomes
     return {MATCHING: combined(outcomes, references=references)}
+
+
+def allocate_one_now(
+    route: Route,
+    view: TrackedBag,
+    name: str,
+    args: QuotaArgs,
+    deduplication_id: str,
+    deadline: Deadline | None,
+    *,
+    guard: Guard,
+) -> QuotaOutcome | None:
+    """One quota of a route whose quota handlers do not wait; None if no rule of that name applies.
+
+    `view` notes what is read.
+    """
+    targets = _matching(route, name.lower(), view)
+    if not targets:
+        return None
+    once = deduplication_id and deduplication_id + name
+    request = QuotaRequest(args.amount, args.best_effort, once)
+    return _ask_now(targets, view, request, deadline, guard=guard)
+
+
+def not_limited(
+    route: Route, name: str, args: QuotaArgs, references: frozenset[Reference]
+) -> QuotaOutcome:
+    """A named quota that no rule applies to: granted as asked for."""
+    if name.lower() not in route.quota:
+        _log.debug("quota_not_configured", quota=name)
+    return QuotaOutcome(args.amount, DEFAULT_VALID_DURATION, references)
 
 
 def after_failure(
@@ -162,14 +191,6 @@ def _matching(route: Route, name: str, bag: TrackedBag) -> _Matches:
         if applies(step.condition, step.rule, bag)
         for target in step.targets
     ]
-
-
-def _not_limited(route: Route, name: str, args: QuotaArgs, bag: TrackedBag) -> QuotaOutcome:
-    if name.lower() not in route.quota:
-        _log.debug("quota_not_configured", quota=name)
-    return QuotaOutcome(
-        granted=args.amount, valid_duration=DEFAULT_VALID_DURATION, references=bag.references()
-    )
 
 
 async def _ask(

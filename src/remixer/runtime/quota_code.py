@@ -1,12 +1,13 @@
 """From one quota of a route to one Python function: its condition, its instance, its handler's call.
 
-Theory of operation. As `remixer.runtime.check_code`, for quotas
-that one target answers; most are. It reads
+Theory of operation. As `remixer.runtime.check_code`, for quotas that one target answers; most are.
+It reads
 
     s3 = s4 = ...
     try:
-        if not (s3 if s3 is not ... else (s3 := bag['a'])) == 'x':
-            return None
+        applies = (s3 if s3 is not ... else (s3 := bag['a'])) == 'x'
+        if not applies:
+            return references
         instance = Quota(name='count', dimensions={...})
     except Exception:
         return None
@@ -16,8 +17,9 @@ that one target answers; most are. It reads
     return QuotaOutcome(result.granted, …, references, …)
 
 Up to the handler's call nothing can be noticed, so whatever is not as usual there returns None, and
-the quota is interpreted from its start: a rule that does not apply, an instance that cannot be
-built, a deadline that has passed. What comes of a call that fails is for the interpreter as well.
+the quota is interpreted from its start: an instance that cannot be built, a deadline that has
+passed. What comes of a call that fails is for the interpreter as well. Of a rule that does not apply
+nothing is told but what was read to find that out.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,9 +41,10 @@ from remixer.sdk.results import QuotaRequest, QuotaResult
 
 QuotaFunction: TypeAlias = Callable[
     [Bag, Namespace, Namespace, Namespace, Deadline | None, int, bool, str],
-    "QuotaOutcome | FailedCall | None",
+    "QuotaOutcome | frozenset[Reference] | FailedCall | None",
 ]
-"""The outcome; None if the quota must be interpreted, of which nothing is noticed yet."""
+"""The outcome; what was read, if the rule does not apply; None if the quota must be interpreted, of
+which nothing is noticed yet."""
 
 
 class FailedCall(NamedTuple):
@@ -77,13 +80,22 @@ def _written(
 ) -> QuotaFunction:
     plan: list[str] = []
     if step.match is not None:
-        plan += [f"if not {writer.hole(writer.inlined(step.match))}:", "    return None"]
+        match = writer.hole(writer.inlined(step.match))
+        plan += [
+            f"applies = {match}",
+            "if not applies:",
+            "    classes = CLASSES",
+            "    return REFERENCES",
+        ]
     plan.append(f"instance = {writer.hole(writer.instance(target.instance))}")
-    text = _TEXT.replace("CLASSES", writer.classes())
-    lines = text.replace("BEGINNING", writer.beginning()).splitlines()
-    where = lines.index("        PLAN")
-    lines[where : where + 1] = [f"        {line}" for line in plan]
-    code = writer.compiled(lines)
+    text = _TEXT.replace("        PLAN", "\n".join(f"        {line}" for line in plan))
+    for name, code in (
+        ("REFERENCES", "known_references(classes) or references_of(classes)"),
+        ("CLASSES", writer.classes()),
+        ("BEGINNING", writer.beginning()),
+    ):
+        text = text.replace(name, code)
+    function = writer.compiled(text.splitlines())
     writer.known.update(
         {
             "METHOD": target.entry.method,
@@ -92,7 +104,7 @@ def _written(
             **_Answers(step.rule, target, writer.slots.all()).globals(),
         }
     )
-    return cast("QuotaFunction", FunctionType(code, writer.known))
+    return cast("QuotaFunction", FunctionType(function, writer.known))
 
 
 class _Answers:
@@ -157,14 +169,11 @@ def allocate(bag, s0, s1, s2, deadline, amount, best_effort, once):
         if type(result) is Failure:
             return failed(instance, request, result)
     classes = CLASSES
-    references = known_references(classes)
-    if references is None:
-        references = references_of(classes)
     status = result.status
     return QuotaOutcome(
         result.granted,
         result.valid_duration,
-        references,
+        REFERENCES,
         status,
         GRANTED if status is OK else decision(status),
     )

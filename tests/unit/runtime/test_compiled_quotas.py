@@ -70,7 +70,7 @@ async def test_a_quota_has_one_function_in_whatever_case_it_is_asked_for() -> No
         outcomes = quotas.allocate_now(request("count", "Count", "COUNT"))
         assert outcomes is not None
         assert [each.granted for each in outcomes.values()] == [3, 3, 3]
-        assert list(quotas._functions) == [("shop", "count")]
+        assert list(quotas._compiled["shop"].functions) == ["count"]
 
 
 async def test_what_is_not_configured_takes_no_memory() -> None:
@@ -79,7 +79,7 @@ async def test_what_is_not_configured_takes_no_memory() -> None:
         outcomes = quotas.allocate_now(request("a", "b"))
         assert outcomes is not None
         assert [each.granted for each in outcomes.values()] == [3, 3]
-        assert not quotas._functions
+        assert not quotas._compiled
 
 
 async def test_beyond_the_limit_quotas_are_interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ async def test_beyond_the_limit_quotas_are_interpreted(monkeypatch: pytest.Monke
         outcomes = quotas.allocate_now(request("count", "size"))
         assert outcomes is not None
         assert [each.granted for each in outcomes.values()] == [3, 1]
-        assert len(quotas._functions) == 1
+        assert len(quotas._compiled["shop"].functions) == 1
 
 
 async def test_a_route_that_may_wait_is_not_asked() -> None:
@@ -109,3 +109,48 @@ async def test_the_same_reads_give_the_same_set_of_references() -> None:
         assert one is not None
         assert other is not None
         assert one["count"].references is other["count"].references
+
+
+async def test_quotas_that_a_change_does_not_touch_stay_compiled() -> None:
+    async with running_engine({"a": ONE}, adapters=ADAPTERS) as running:
+        quotas = compiled_for(running)
+        quotas.allocate_now(request("count"))
+        generation = running.engine.generation
+        same = quotas.followed_by(generation.routes, generation.snapshot.vocabulary)
+        assert same._compiled == quotas._compiled
+        assert same._compiled["shop"].functions
+        async with running_engine({"a": ONE}, adapters=ADAPTERS) as other:
+            changed = other.engine.generation
+            following = quotas.followed_by(changed.routes, changed.snapshot.vocabulary)
+            assert not following._compiled
+
+
+async def test_a_rule_that_does_not_apply_is_told_by_the_compiled_quota() -> None:
+    async with running_engine({"a": ONE}, adapters=ADAPTERS) as running:
+        steps = steps_of(running, "count")
+        write = write_quota(steps, running.engine.generation.snapshot.vocabulary, guard())
+        bag = request("count", user="bo").bag
+        found = write(bag, None, "shop", ..., None, 3, False, "")  # noqa: FBT003 - as it is called
+        assert isinstance(found, frozenset)
+        assert {each.name for each in found} == {
+            "context.reporter.kind",
+            "destination.namespace",
+            "user",
+        }
+
+
+async def test_matching_quotas_are_compiled_and_leave_out_what_does_not_apply() -> None:
+    text = ONE + rule("s", action("p", "size"))
+    async with running_engine({"a": text}, adapters=ADAPTERS) as running:
+        quotas = compiled_for(running)
+        asked = CheckRequest(request(user="bo").bag, quotas=MatchingQuotas(QuotaArgs(3)))
+        outcomes = quotas.allocate_now(asked)
+        assert outcomes is not None
+        assert {name: each.granted for name, each in outcomes.items()} == {"size": 1}
+        assert set(quotas._compiled["shop"].functions) == {"count", "size"}
+
+
+async def test_a_route_without_quotas_has_none_that_match() -> None:
+    async with running_engine({"a": BASE}, adapters=ADAPTERS) as running:
+        asked = CheckRequest(request().bag, quotas=MatchingQuotas())
+        assert compiled_for(running).allocate_now(asked) == {}
