@@ -18,6 +18,7 @@ RULES = (1, 10, 100, 1_000, 10_000)
 NAMESPACES = (1, 10, 100, 1_000)
 ATTRIBUTES = (1, 10, 100, 1_000)
 _RULES_IN_EACH = 10
+_RESOURCES_IN_A_FILE = 5_000
 _MANY = 500_000
 """Questions about one namespace have lower numbers than that."""
 
@@ -26,7 +27,7 @@ def rules_in_one(count: int) -> list[Reading]:
     """Rules of one namespace; one of them is for the service that is asked about."""
     text = read("vary")
     hit = check_of(text, 0)
-    with policies({"rules.yaml": namespace_text("shop", count)}) as folder:
+    with policies(_in_parts(namespace_text("shop", count))) as folder:
         return readings(folder, misses=partial(_checks, text), hit=hit, has_reports=True)
 
 
@@ -90,6 +91,15 @@ def policies(texts: dict[str, str]) -> Iterator[Path]:
         for name, text in {**texts, "attributes.yaml": vocabulary}.items():
             (Path(made) / name).write_text(text)
         yield Path(made)
+
+
+def _in_parts(text: str) -> dict[str, str]:
+    """Files: one of them takes 10,000 resources."""
+    documents = text.split("---\n")
+    return {
+        f"rules-{at}.yaml": "---\n".join(documents[at : at + _RESOURCES_IN_A_FILE])
+        for at in range(0, len(documents), _RESOURCES_IN_A_FILE)
+    }
 
 
 def namespace_text(namespace: str, rules: int) -> str:
