@@ -50,7 +50,8 @@ class Engine:
         before, self._generation = self._generation, generation
         self._reporter.forget()
         vocabulary = generation.snapshot.vocabulary
-        self._compiled = self._compiled.followed_by(generation.routes, vocabulary)
+        later = generation.later
+        self._compiled = self._compiled.followed_by(generation.routes, vocabulary, later=later)
         self._quotas = self._quotas.followed_by(generation.routes, vocabulary)
         return before
 

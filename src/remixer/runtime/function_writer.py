@@ -1,16 +1,20 @@
 """Writes one Python function: a skeleton of our own, with policy's expressions in its holes.
 
 Theory of operation. The skeleton is source text of our own with numbers in it; where policy has a
-say it has a *hole*, a name that stands for an expression. The expressions are `ast` nodes, made
-from the typed trees of the policy's expressions, and take the place of the holes before anything is
-compiled: policy text never becomes source. All read through the same slots (`expr.inline`), the
-first of which hold what was read to choose the route.
+say it has a *hole*: a name in `x = HOLE_1` that stands for an expression, or alone on a line for
+statements. The expressions are `ast` nodes, made from the typed trees of the policy's expressions,
+and take the place of the holes before anything is compiled: policy text never becomes source. All
+read through the same slots (`expr.inline`), the first of which hold what was read to choose the
+route.
+
+The skeleton is written piece by piece, in any order, so that a long function may be written with
+pauses; each piece takes well under a millisecond.
 """
 
 import ast
 import hashlib
 from asyncio import CancelledError
-from collections.abc import Mapping
+from collections.abc import Sequence
 from types import CodeType
 from typing import Final, assert_never, cast
 
@@ -54,9 +58,10 @@ class FunctionWriter:
         self.slots: Final = Slots()
         for name in ROUTING:
             self.slots.attribute(name, is_map=False)
-        self._texts: list[str] = []
-        """Lines of policy, before the skeleton: tracebacks point there."""
-        self._holes: dict[str, ast.expr] = {}
+        self._lines: list[str] = []
+        """Of policy and skeleton, in the order of writing: tracebacks point there."""
+        self._holes: dict[str, ast.expr | list[ast.stmt]] = {}
+        self._holes_so_far = 0
         self.known: Final[dict[str, object]] = globals_of("")
         """What the function finds by name."""
         self.known.update(
@@ -74,20 +79,27 @@ class FunctionWriter:
             }
         )
 
-    def compiled(self, lines: list[str]) -> CodeType:
-        """The function whose skeleton is `lines`."""
-        text = "\n".join([*self._texts, *lines])
-        self.known["__loader__"] = globals_of(text)["__loader__"]
-        tree = ast.parse("\n" * len(self._texts) + "\n".join(lines))
-        filled = _HoleFiller(self._holes).visit(tree)
-        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
-        module = compile(filled, f"compiled route {digest}", "exec")
-        return next(each for each in module.co_consts if isinstance(each, CodeType))
+    def piece(self, lines: list[str]) -> list[ast.stmt]:
+        """Statements of the skeleton, their holes filled."""
+        before = len(self._lines)
+        self._lines += lines
+        statements = ast.parse("\n" * before + "\n".join(lines)).body
+        return _filled(statements, self._holes)
 
-    def hole(self, expression: ast.expr) -> str:
-        """The name that stands for `expression`."""
-        name = f"HOLE_{len(self._holes)}"
-        self._holes[name] = expression
+    def compiled(self, function: list[str]) -> CodeType:
+        """The code of a function with this skeleton; call last."""
+        module = ast.Module(list(self.piece(function)), type_ignores=[])
+        text = "\n".join(self._lines)
+        self.known["__loader__"] = globals_of(text)["__loader__"]
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+        code = compile(module, f"compiled route {digest}", "exec")
+        return next(each for each in code.co_consts if isinstance(each, CodeType))
+
+    def hole(self, content: ast.expr | list[ast.stmt]) -> str:
+        """The name that stands for `content` in the next pieces, once."""
+        name = f"HOLE_{self._holes_so_far}"
+        self._holes_so_far += 1
+        self._holes[name] = content
         return name
 
     def bound(self, value: object, hint: str) -> str:
@@ -121,8 +133,8 @@ class FunctionWriter:
         if found is None:
             raise NotWritableError
         tree, source = found
-        before = len(self._texts)
-        self._texts += expression.text.split("\n")
+        before = len(self._lines)
+        self._lines += expression.text.split("\n")
         return InlineGenerator(source, self.known, self.slots, lines_before=before), tree
 
     def instance(self, config: InstanceConfig) -> ast.expr:
@@ -179,11 +191,29 @@ def indented(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
-class _HoleFiller(ast.NodeTransformer):
-    """Puts expressions in the places of names."""
-
-    def __init__(self, holes: Mapping[str, ast.expr]) -> None:
-        self._holes = holes
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self._holes.get(node.id, node)
+def _filled(
+    statements: Sequence[ast.stmt], holes: dict[str, ast.expr | list[ast.stmt]]
+) -> list[ast.stmt]:
+    """`statements` with what holes stand for; only looks where holes may be."""
+    found: list[ast.stmt] = []
+    for statement in statements:
+        content = None
+        match statement:
+            case ast.Expr(value=ast.Name(id=name)) | ast.Assign(value=ast.Name(id=name)):
+                content = holes.pop(name, None)
+            case ast.If() | ast.FunctionDef():
+                statement.body = _filled(statement.body, holes)
+            case ast.Try(handlers=handlers):
+                statement.body = _filled(statement.body, holes)
+                statement.orelse = _filled(statement.orelse, holes)
+                for handler in handlers:
+                    handler.body = _filled(handler.body, holes)
+            case _:  # has no holes
+                pass
+        if isinstance(content, list):
+            found += content
+            continue
+        if content is not None and isinstance(statement, ast.Assign):
+            statement.value = content
+        found.append(statement)
+    return found

@@ -1,6 +1,7 @@
 """One configuration in force, and the count of requests that still use it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
@@ -9,6 +10,7 @@ from remixer.config.snapshot import EMPTY_SNAPSHOT, Snapshot
 from remixer.foundation.errors import InternalError
 from remixer.runtime.handlers import HandlerTable
 from remixer.runtime.routes import RouteTable
+from remixer.runtime.slices import Work
 
 
 class BagSink(Protocol):
@@ -40,6 +42,8 @@ class Generation:
     routes: RouteTable = field(default_factory=RouteTable)
     preprocessing: BagSink | None = None
     """Set if some generator waits. Reports in it hold this generation."""
+    later: Callable[[Work], None] | None = None
+    """Does what need not be done while a request waits; None: do it at once."""
     _holders: int = 0
     _released: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -7,6 +7,7 @@ configuration.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -18,6 +19,7 @@ from remixer.runtime.generation import Generation
 from remixer.runtime.handlers import HandlerBuilder, HandlerTable, close_handlers
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.route_layout import build_routes
+from remixer.runtime.slices import Slices, Work
 
 _log: Final = event_log(__name__)
 
@@ -37,11 +39,14 @@ class Reloader:
         handlers: HandlerBuilder,
         metrics: RuntimeMetrics,
         group: asyncio.TaskGroup,
+        slices: Slices | None = None,
     ) -> None:
+        """With `slices`, requests do not wait for functions of their route to be written."""
         self._engine = engine
         self._handlers = handlers
         self._metrics = metrics
         self._group = group
+        self._slices = slices
         self._applying = asyncio.Lock()
         self._superseded: list[Generation] = []
         self._retiring: set[asyncio.Task[None]] = set()
@@ -62,6 +67,7 @@ class Reloader:
                 snapshot=snapshot,
                 handlers=handlers,
                 routes=build_routes(snapshot, handlers.handlers),
+                later=self._later(),
             )
             self._begin_preprocessing(generation)
             self._engine.use(generation)
@@ -85,6 +91,7 @@ class Reloader:
     async def aclose(self) -> None:
         """Close all handlers; call when no request can come any more. Twice is safe."""
         self._is_closing = True
+        self._later()
         last = self._engine.use(Generation())
         for scope in self._draining:
             scope.reschedule(asyncio.get_running_loop().time())
@@ -93,6 +100,13 @@ class Reloader:
         await close_handlers(last.handlers.handlers.values())
         if self._retiring:
             await asyncio.wait(self._retiring)
+
+    def _later(self) -> Callable[[Work], None] | None:
+        """For the next generation; what the one before still wanted is dropped."""
+        if self._slices is None:
+            return None
+        self._slices.drop()
+        return self._slices.add
 
     def _begin_preprocessing(self, generation: Generation) -> None:
         """Reports need somewhere to wait if a generator does."""

@@ -13,6 +13,7 @@ from remixer.runtime.engine import Engine
 from remixer.runtime.guard import Guard
 from remixer.runtime.handlers import HandlerBuilder
 from remixer.runtime.reload import Reloader
+from remixer.runtime.slices import Slices
 from remixer.server.caching import Caching
 from remixer.server.configuration import Configuration
 from remixer.server.installed import installed_resolver
@@ -85,4 +86,10 @@ class RuntimeParts:
             guard=self._guard,
             metrics=self._metrics,
         )
-        return Reloader(engine=self.engine, handlers=handlers, metrics=self._metrics, group=group)
+        return Reloader(
+            engine=self.engine,
+            handlers=handlers,
+            metrics=self._metrics,
+            group=group,
+            slices=Slices(group=group),
+        )

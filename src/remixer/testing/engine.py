@@ -20,6 +20,7 @@ from remixer.runtime.guard import Guard
 from remixer.runtime.handlers import HandlerBuilder
 from remixer.runtime.metrics import NoMetrics, RuntimeMetrics
 from remixer.runtime.reload import Reloader
+from remixer.runtime.slices import Slices
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.templates.instances import BUILTIN_TEMPLATES
 from remixer.templates.schema import Template
@@ -37,6 +38,8 @@ class RunningEngine:
     adapters: Mapping[str, AnyAdapterInfo]
     scrape: FakeScrapeRegistry
     templates: tuple[Template, ...] = BUILTIN_TEMPLATES
+    slices: Slices | None = None
+    """Where functions of routes are written between requests."""
 
     async def apply(self, files: Mapping[str, str]) -> Snapshot:
         """Put these files in force; the snapshot, problems of building handlers included."""
@@ -68,10 +71,12 @@ async def running_engine(
     metrics: RuntimeMetrics | None = None,
     adapter_timeout_s: float = 1.0,
     http: HttpClient | None = None,
+    compiles_later: bool = False,
 ) -> AsyncIterator[RunningEngine]:
     """An engine on `files`; everything is closed at the end of the block.
 
-    `templates`: beside the built-in ones.
+    `templates`: beside the built-in ones. `compiles_later`: as servers do, see `Slices`; else a
+    route's first request waits for its functions.
     """
     clock = clock or VirtualClock()
     metrics = metrics or NoMetrics()
@@ -87,13 +92,17 @@ async def running_engine(
             guard=guard,
             metrics=metrics,
         )
-        reloader = Reloader(engine=engine, handlers=handlers, metrics=metrics, group=group)
+        slices = Slices(group=group) if compiles_later else None
+        reloader = Reloader(
+            engine=engine, handlers=handlers, metrics=metrics, group=group, slices=slices
+        )
         running = RunningEngine(
             engine=engine,
             reloader=reloader,
             adapters={info.name: info for info in adapters},
             scrape=scrape,
             templates=(*BUILTIN_TEMPLATES, *templates),
+            slices=slices,
         )
         await running.apply(files)
         try:

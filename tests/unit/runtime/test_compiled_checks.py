@@ -19,11 +19,12 @@ from remixer.runtime.check_code import (
     write_check,
 )
 from remixer.runtime.compiled_check import MAX_KEPT
-from remixer.runtime.compiled_checks import MAX_COMPILED, CompiledChecks
+from remixer.runtime.compiled_checks import MAX_COMPILED, CompiledChecks, Later
 from remixer.runtime.engine import Engine
 from remixer.runtime.function_writer import NotWritableError
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import NoMetrics
+from remixer.runtime.slices import Work, done_now
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.testing.clock import VirtualClock
 from remixer.testing.engine import RunningEngine, running_engine
@@ -61,7 +62,7 @@ def code_of(running: RunningEngine, namespace: str = "shop") -> CheckCode:
     generation = running.engine.generation
     route = generation.routes.by_namespace[namespace]
     guard = Guard(clock=VirtualClock(), metrics=NoMetrics(), adapter_timeout_s=1.0)
-    return write_check(route, generation.snapshot.vocabulary, guard)
+    return done_now(write_check(route, generation.snapshot.vocabulary, guard))
 
 
 # ------------------------------------------------------------ outcomes that are given again
@@ -224,12 +225,12 @@ class Watched(CompiledChecks):
         return {name: compiled.check for name, compiled in self._compiled.items()}
 
 
-def watched(running: RunningEngine) -> Watched:
+def watched(running: RunningEngine, later: Later | None = None) -> Watched:
     generation = running.engine.generation
     metrics = NoMetrics()
     guard = Guard(clock=VirtualClock(), metrics=metrics, adapter_timeout_s=1.0)
     vocabulary = generation.snapshot.vocabulary
-    return Watched(generation.routes, vocabulary, guard=guard, metrics=metrics)
+    return Watched(generation.routes, vocabulary, guard=guard, metrics=metrics, later=later)
 
 
 async def test_a_route_that_no_change_touches_keeps_its_function() -> None:
@@ -268,6 +269,76 @@ async def test_of_too_many_routes_the_later_ones_are_interpreted() -> None:
         last = request(f"n{MAX_COMPILED}")
         assert checks.check_now(last) is None
         assert asked(running.engine, last).status.is_ok
+
+
+# ------------------------------------------------------------ functions that are written later
+
+
+class Kept:
+    """Keeps what is to be done later."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Work] = []
+
+    def done(self) -> int:
+        """How many pieces of work there were; does them."""
+        waiting, self.waiting = self.waiting, []
+        for each in waiting:
+            done_now(each)
+        return len(waiting)
+
+
+async def test_the_first_request_asks_for_a_function_and_does_not_wait() -> None:
+    text = DENIED + rule("r", action("d", "nothing"))
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        work = Kept()
+        checks = watched(running, later=work.waiting.append)
+        assert [checks.check_now(request()) for _ in range(3)] == [None] * 3
+        assert work.done() == 1
+        assert checks.check_now(request()) == running.engine.interpreted_now(request())
+
+
+async def test_a_changed_route_gets_its_next_function_unasked() -> None:
+    text = DENIED + rule("r", action("d", "nothing"))
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        work = Kept()
+        before = watched(running)
+        before.check_now(request())
+        before.check_now(request("elsewhere"))
+        await running.apply({"a": text + rule("s", action("d", "nothing"))})
+        generation = running.engine.generation
+        after = before.followed_by(
+            generation.routes, generation.snapshot.vocabulary, later=work.waiting.append
+        )
+        assert work.done() == 1  # the route of all other namespaces did not change
+        outcome = after.check_now(request())
+    assert outcome is not None
+    assert [each.rule for each in outcome.decisions] == ["r.rule.shop", "s.rule.shop"]
+
+
+async def test_an_engine_answers_alike_before_and_after_functions_are_written() -> None:
+    text = DENIED + rule("r", action("d", "nothing"), match='user != ""')
+    async with running_engine({"a": text}, adapters=adapters(), compiles_later=True) as running:
+        assert running.slices is not None
+        first = asked(running.engine, request(user="al"))
+        assert asked(running.engine, request(user="al")) is not first  # interpreted
+        await running.slices.done()
+        compiled = asked(running.engine, request(user="al"))
+        assert asked(running.engine, request(user="bo")) is compiled
+    assert compiled == first
+
+
+async def test_a_change_of_configuration_drops_what_is_not_written_yet() -> None:
+    text = DENIED + rule("r", action("d", "nothing"))
+    async with running_engine({"a": text}, adapters=adapters(), compiles_later=True) as running:
+        assert running.slices is not None
+        asked(running.engine, request())
+        await running.apply({"a": DENIED})
+        await running.slices.done()
+        assert asked(running.engine, request()).status.is_ok
+        await running.apply({"a": text})
+        asked(running.engine, request())
+    # The end of the block waits for all tasks: nothing goes on.
 
 
 # ------------------------------------------------------------ metrics
