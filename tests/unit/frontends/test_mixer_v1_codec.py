@@ -187,13 +187,43 @@ def test_an_outcome_given_again_is_not_encoded_again() -> None:
     assert encoder.encode(outcome, global_word_count=0) == first
 
 
-def test_few_dictionaries_are_prepared_for_and_no_quotas() -> None:
+def test_few_dictionaries_are_prepared_for() -> None:
     encoder = ResponseEncoder()
     outcome = replace(NOTHING)
     for count in range(100):
         encoder.encode(outcome, global_word_count=count)
     assert len(outcome.prepared) == 4
-    quota = QuotaOutcome(1, Duration(1), frozenset())
-    with_quotas = replace(NOTHING, quotas={"q": quota})
-    encoder.encode(with_quotas, global_word_count=222)
-    assert with_quotas.prepared == {}
+
+
+def test_an_outcome_with_quotas_shares_what_is_prepared_of_the_rest() -> None:
+    encoder = ResponseEncoder()
+    outcome = replace(NOTHING)
+    with_quotas = outcome.with_quotas({"q": QuotaOutcome(1, Duration(1), frozenset())})
+    whole = encoder.encode(with_quotas, global_word_count=222)
+    verdict = encoder.encode(outcome, global_word_count=222)
+    assert outcome.prepared == with_quotas.prepared == {222: verdict}
+    assert whole.startswith(verdict)
+    assert list(CheckResponse.FromString(whole).quotas) == ["q"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        QuotaOutcome(2, Duration(1), frozenset()),
+        QuotaOutcome(1, Duration(2), frozenset()),
+        QuotaOutcome(1, Duration(1), frozenset({Reference("user", None, Condition.EXACT)})),
+        QuotaOutcome(1, Duration(1), frozenset(), Status(8, "no more")),
+    ],
+    ids=["granted", "for how long", "what it depends on", "status"],
+)
+def test_quotas_that_differ_in_anything_are_told_apart(other: QuotaOutcome) -> None:
+    encoder = ResponseEncoder()
+    one = QuotaOutcome(1, Duration(1), frozenset())
+
+    def encoded_with(quota: QuotaOutcome) -> bytes:
+        return encoder.encode(NOTHING.with_quotas({"q": quota}), global_word_count=222)
+
+    assert encoded_with(one) != encoded_with(other)
+    assert encoded_with(other) == ResponseEncoder().encode(
+        NOTHING.with_quotas({"q": other}), global_word_count=222
+    )

@@ -21,7 +21,7 @@ from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import InvalidRequestError
 from remixer.foundation.http_fields import field_value, is_field_name
 from remixer.foundation.status import Status
-from remixer.mixer.outcome import CheckOutcome, HeaderOperation, QuotaOutcome, RouteDirective
+from remixer.mixer.outcome import CheckOutcome, HeaderOperation, RouteDirective
 from remixer.mixer.request import MATCHING, CheckRequest, MatchingQuotas, QuotaArgs
 from remixer.wire._pb.istio.mixer.v1 import check_pb2, report_pb2
 from remixer.wire._pb.remixer.reading.check_pb2 import AttributeParts, CheckParts
@@ -45,6 +45,7 @@ _REPORT_REQUEST: Final = "istio.mixer.v1.ReportRequest"
 _REMEMBERED_REFERENCES: Final = 1024
 _REMEMBERED_VERDICTS: Final = 1024
 _MOST_PREPARED: Final = 4  # dictionaries of callers, for one outcome
+_REMEMBERED_QUOTAS: Final = 1024  # answers that say the same of the same quota
 _LONGEST_REMEMBERED_TEXT: Final = 200  # characters; longer ones quote what clients sent
 
 # Field numbers of CheckResponse and its parts.
@@ -56,6 +57,8 @@ _REFERENCES: Final = 5
 _DIRECTIVE: Final = 6
 
 _NO_QUOTAS: Final[Mapping[str, QuotaArgs]] = MappingProxyType({})
+_ONE: Final = QuotaArgs()
+"""What nearly all ask for."""
 _MOST_NAMED: Final = 5  # quotas, in an error
 
 _QuotaParams: TypeAlias = check_pb2.CheckRequest.QuotaParams
@@ -147,7 +150,11 @@ def _whole_call(payload: bytes, deadline: Deadline | None) -> tuple[CheckRequest
 
 
 def _quotas(params: Mapping[str, _QuotaParams]) -> Mapping[str, QuotaArgs] | MatchingQuotas:
-    quotas = {name: QuotaArgs(each.amount, each.best_effort) for name, each in params.items()}
+    quotas: dict[str, QuotaArgs] = {}
+    for name, each in params.items():
+        amount, best_effort = each.amount, each.best_effort
+        is_usual = amount == 1 and not best_effort
+        quotas[name] = _ONE if is_usual else QuotaArgs(amount, best_effort)
     if MATCHING not in quotas:
         return quotas
     if len(quotas) > 1:
@@ -189,27 +196,41 @@ def _unknown_words(count: int) -> InvalidRequestError:
 
 
 class ResponseEncoder:
-    """Makes CheckResponses; remembers encoded references, and verdicts with short texts."""
+    """Makes CheckResponses.
 
-    __slots__ = ("_references", "_verdict")
+    Remembers encoded references, and verdicts and quotas with short texts.
+    """
+
+    __slots__ = ("_quota", "_references", "_verdict")
 
     def __init__(self) -> None:
         self._verdict = lru_cache(maxsize=_REMEMBERED_VERDICTS)(_encoded_verdict)
         self._references = lru_cache(maxsize=_REMEMBERED_REFERENCES)(_encoded_references)
+        self._quota = lru_cache(maxsize=_REMEMBERED_QUOTAS)(self._encoded_quota)
 
     def encode(self, outcome: CheckOutcome, *, global_word_count: int) -> bytes:
         """`global_word_count` is the caller's; no index beyond goes into the answer."""
-        if outcome.quotas:
-            return self._encoded(outcome, global_word_count)
         prepared = outcome.prepared
         response = prepared.get(global_word_count)
         if response is None:
-            response = self._encoded(outcome, global_word_count)
+            response = self._encoded_precondition(outcome, global_word_count)
             if len(prepared) < _MOST_PREPARED:
                 prepared[global_word_count] = response
+        for name, quota in outcome.quotas.items():
+            status = quota.status
+            is_short = len(name) + len(status.message) <= _LONGEST_REMEMBERED_TEXT
+            response += (self._quota if is_short else self._encoded_quota)(
+                name,
+                quota.granted,
+                quota.valid_duration,
+                status.code,
+                status.message,
+                quota.references,
+                global_word_count,
+            )
         return response
 
-    def _encoded(self, outcome: CheckOutcome, global_word_count: int) -> bytes:
+    def _encoded_precondition(self, outcome: CheckOutcome, global_word_count: int) -> bytes:
         status = outcome.status
         is_short = len(status.message) <= _LONGEST_REMEMBERED_TEXT
         verdict = self._verdict if is_short else _encoded_verdict
@@ -218,16 +239,22 @@ class ResponseEncoder:
         ) + self._references(outcome.references, global_word_count)
         if outcome.directive is not None:
             precondition += embedded(_DIRECTIVE, _encoded_directive(outcome.directive))
-        response = embedded(_PRECONDITION, precondition)
-        for name, quota in outcome.quotas.items():
-            response += self._encoded_quota(name, quota, global_word_count)
-        return response
+        return embedded(_PRECONDITION, precondition)
 
-    def _encoded_quota(self, name: str, quota: QuotaOutcome, global_word_count: int) -> bytes:
-        message = _QuotaResult(granted_amount=nearest_int64(quota.granted))
-        _set_status(message, quota.status)
-        _set_duration(message, quota.valid_duration)
-        result = message.SerializeToString() + self._references(quota.references, global_word_count)
+    def _encoded_quota(
+        self,
+        name: str,
+        granted: int,
+        valid_duration: Duration,
+        code: int,
+        text: str,
+        references: frozenset[Reference],
+        global_word_count: int,
+    ) -> bytes:
+        message = _QuotaResult(granted_amount=nearest_int64(granted))
+        _set_status(message, Status(code, text))
+        _set_duration(message, valid_duration)
+        result = message.SerializeToString() + self._references(references, global_word_count)
         key = encodable(name).encode()
         return embedded(_QUOTAS, embedded(_MAP_KEY, key) + embedded(_MAP_VALUE, result))
 
