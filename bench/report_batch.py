@@ -11,14 +11,14 @@ from random import Random
 from statistics import median
 
 from remixer.attributes.bag import Bag, PlainBag, plain_bag
-from remixer.attributes.values import Duration, Timestamp
+from remixer.attributes.values import Duration, Timestamp, Value
 from remixer.wire.client_codec import encode_report_request
 from remixer.wire.report_batch import ReportBatch
 
 RECORDS = 1_000
 ROUNDS = 9
 GOAL_US = 8.0
-_STAYS = {
+_STAYS: dict[str, Value] = {
     "context.protocol": "http",
     "context.reporter.kind": "inbound",
     "context.reporter.uid": "kubernetes://cart-6c9d7f5b4-x2x7p.shop",
@@ -58,7 +58,7 @@ def _record(number: int, chance: Random, *, is_short: bool) -> PlainBag:
     took_ns = chance.randrange(400_000, 60_000_000)
     path = f"/cart/items/{chance.randrange(300)}"
     trace, request_id = f"{chance.getrandbits(64):016x}", f"{chance.getrandbits(64):016x}"
-    stays = {
+    stays: dict[str, Value] = {
         # Every other text is a new object.
         name: "".join(list(value)) if isinstance(value, str) and slot % 2 else value
         for slot, (name, value) in enumerate(_STAYS.items())
