@@ -7,7 +7,8 @@ to the same request: of an allowance and a later denial, only the denial may out
 
 from array import array
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 from random import Random
 from typing import Final
 
@@ -25,12 +26,17 @@ NOT_KEPT: Final = -1
 
 _NS_PER_S: Final = 1_000_000_000
 _UNLIMITED: Final = -1
-_MOST_USES: Final = 2**31 - 1
+_USES_BITS: Final = 31
+_MOST_USES: Final = 2**_USES_BITS - 1
 _SHARE: Final = 4
 """A caller that keeps an answer gets up to this part of its uses: the next one finds some left."""
 _LARGEST_SHARE: Final = 1 << 20
 """More requests than a caller has in the life of an answer: what it got beyond would be lost, and the
 answer renewed the sooner."""
+_SHARES: Final = tuple(
+    min(1 << bits >> _SHARE.bit_length(), _LARGEST_SHARE) for bits in range(_USES_BITS + 1)
+)
+"""What a caller gets of uses that have so many bits: a power of two, so that outcomes recur."""
 _TENTHS: Final = 10
 _FEW_USES: Final = 16
 """An answer with fewer is not renewed ahead of its last use: that would double the calls."""
@@ -103,6 +109,8 @@ class Question:
     epoch: int
     keys: tuple[Key, ...]
     """Of every shape it may be of: equal tuples are probably one question."""
+    made: Mapping[Shape, Key] = field(default_factory=dict)
+    """Those that were made of the request, by shape: no need to make them again."""
     is_joinable: bool = False
     """Whether answers to such questions are ones that can be remembered."""
     stale: Verdict | None = None
@@ -146,7 +154,7 @@ class Answers:
         if known is None or known.stamp is not stamp:
             known = self._place(place, stamp, now_s=now_s)
         slot_of, shapes = self.table.slot_of, known.shapes
-        keys: list[Key] = []
+        made: dict[Shape, Key] = {}
         ended: list[int] = []
         is_joinable = False
         for shape in shapes:
@@ -161,9 +169,9 @@ class Answers:
                     shape.counts.hits += 1
                     return slot
                 ended.append(slot)
-            keys.append(key)
+            made[shape] = key
             is_joinable |= shape.is_kept
-        question = Question(known, stamp, self._epoch, tuple(keys), is_joinable)
+        question = Question(known, stamp, self._epoch, (*made.values(),), made, is_joinable)
         if ended:
             self._note_stale(question, ended, now_s=now_s)
         return question
@@ -183,7 +191,7 @@ class Answers:
         assert verdict is not None  # noqa: S101 - set when the slot was given out
         given = uses = self._uses[slot]
         if uses > 0:
-            given = _share_of(uses - 1) if keeps else 0
+            given = _SHARES[(uses - 1).bit_length()] if keeps else 0
             spent = 1 + given
             self._uses[slot] = uses - spent
             self.uses_spent += spent
@@ -229,26 +237,24 @@ class Answers:
         place = question.place
         if question.epoch != self._epoch or place is not self._places.get(place.name):
             return NOT_KEPT
-        key = self._key(bag, outcome, place)
+        recurring = self._recurring.get(id(outcome))
+        if recurring is not None and recurring[0] is not outcome:
+            recurring = None
+        # What was remembered before may be again.
+        is_kept = recurring is not None or self._may_be_kept(outcome)
+        key = self._key(bag, outcome.references, question, is_kept=is_kept)
         for each in question.keys:
-            if each != key:
+            if each is not key and each != key:
                 self.table.drop(each)
         if key is None:
             return NOT_KEPT
         place.learned_s = now_s
-        known = self._recurring.get(id(outcome))
-        if known is not None and known[0] is outcome:
-            verdict, extra_bytes = known[1], 0
-        else:
-            verdict, extra_bytes = self._verdict(outcome)
+        verdict, extra_bytes = self._verdict(outcome) if recurring is None else (recurring[1], 0)
         slot = self.table.put(key, extra_bytes=extra_bytes)
         if slot is None:
             return NOT_KEPT
         if slot >= len(self._verdicts):
-            self._born_s.append(0.0)
-            self._ends_s.append(0.0)
-            self._uses.append(0)
-            self._verdicts.append(None)
+            self._add_rows()
         jitter = self._settings.jitter * self._random.random()
         self._born_s[slot] = now_s
         self._ends_s[slot] = now_s + verdict.life_s * (1.0 - jitter)
@@ -260,15 +266,19 @@ class Answers:
         """What a caller that keeps it is told of an answer just learned at `slot`."""
         if slot == NOT_KEPT:
             return self._told_of(outcome, outcome.valid_use_count)
-        uses = self._give(slot)
+        given = uses = self._uses[slot]
+        if uses > 0:
+            given = _SHARES[uses.bit_length()]
+            self._uses[slot] = uses - given
+            self.uses_spent += given
         if outcome.quotas:
-            return self._told_of(outcome, uses)
+            return self._told_of(outcome, given)
         known = self._verdict_at(slot).told_first
-        told = known.get((uses, outcome.provenance))
+        told = known.get((given, outcome.provenance))
         if told is None:
             if len(known) >= _MOST_TOLD:
                 known.clear()
-            told = known[uses, outcome.provenance] = self._told_of(outcome, uses)
+            told = known[given, outcome.provenance] = self._told_of(outcome, given)
         return told
 
     def _told_of(self, outcome: CheckOutcome, uses: int) -> CheckOutcome:
@@ -278,19 +288,23 @@ class Answers:
             return outcome
         return replace(outcome, valid_duration=valid_duration, valid_use_count=uses)
 
-    def _key(self, bag: Bag, outcome: CheckOutcome, place: Place) -> Key | None:
-        """The key of an answer; None if it may not be remembered."""
-        if self._may_be_kept(outcome):
-            shape = self._shape(place, outcome.references)
-            shape.is_kept = True
-            key = shape.key_of(bag)
-            if key is not None:
-                shape.counts.learn(key)
-            return key
-        known = place.by_references.get(outcome.references)
-        if known is not None:
-            known.is_kept = False
-        return None
+    def _key(
+        self, bag: Bag, references: frozenset[Reference], question: Question, *, is_kept: bool
+    ) -> Key | None:
+        """The key of an answer; None if it is not to be kept, or cannot be found again."""
+        place = question.place
+        shape = place.by_references.get(references)
+        if not is_kept:
+            if shape is not None:
+                shape.is_kept = False
+            return None
+        if shape is None:
+            shape = self._new_shape(place, references)
+        shape.is_kept = True
+        key = question.made.get(shape) or shape.key_of(bag)
+        if key is not None:
+            shape.counts.learn(key)
+        return key
 
     def _may_be_kept(self, outcome: CheckOutcome) -> bool:
         return (
@@ -373,10 +387,15 @@ class Answers:
             if now_s - place.learned_s > longest_s:
                 del self._places[place.name]
 
-    def _shape(self, place: Place, references: frozenset[Reference]) -> Shape:
-        shape = place.by_references.get(references)
-        if shape is not None:
-            return shape
+    def _add_rows(self) -> None:
+        """As many to all columns as the table has slots."""
+        rows = self.table.slots - len(self._verdicts)
+        self._born_s.extend(repeat(0.0, rows))
+        self._ends_s.extend(repeat(0.0, rows))
+        self._uses.extend(repeat(0, rows))
+        self._verdicts.extend(repeat(None, rows))
+
+    def _new_shape(self, place: Place, references: frozenset[Reference]) -> Shape:
         if len(place.shapes) >= self._settings.max_shapes:
             least_useful = place.shapes.pop()
             del place.by_references[least_useful.references]
@@ -423,24 +442,6 @@ class Answers:
         verdict = self._verdicts[slot]
         assert verdict is not None  # noqa: S101 - set when the slot was given out
         return verdict
-
-    def _give(self, slot: int) -> int:
-        """A share of the uses left, for a caller that keeps the answer; a power of two."""
-        uses = self._uses[slot]
-        if uses < 0:
-            return _UNLIMITED
-        given = _share_of(uses)
-        self._uses[slot] = uses - given
-        self.uses_spent += given
-        return given
-
-
-def _share_of(uses: int) -> int:
-    """What a caller gets of so many; a power of two, so that outcomes recur."""
-    share = uses // _SHARE
-    if share >= _LARGEST_SHARE:
-        return _LARGEST_SHARE
-    return 1 << (share.bit_length() - 1) if share else 0
 
 
 def _move_forward(shapes: list[Shape], index: int) -> None:

@@ -27,6 +27,8 @@ _MOST_ROUNDS: Final = 3
 _MOST_STEPS: Final = 100  # of one eviction; after that demand counts no more
 _SHARD_KEYS: Final = 8_192  # a dict of so many grows in half a millisecond
 _MOST_SHARDS: Final = 1_024
+_ROWS_AT_ONCE: Final = 256
+"""Slots that are added together when none is free: one by one costs a microsecond each."""
 _LARGEST_PART: Final = 100  # one entry may fill a hundredth of the room
 _NOWHERE: Final = -1
 
@@ -170,10 +172,12 @@ class MemoryTable:
         if size > self._max_entry_bytes or self._max_entries < 1:
             self.drop(key)
             return None
-        shard = self._shards[hash(key) & self._mask]
+        key_hash = hash(key)
+        shard = self._shards[key_hash & self._mask]
         slot = shard.get(key)
         if slot is None:
-            slot = shard[key] = self._inserted(key, size)
+            slot = self._new_row(key, key_hash, size)
+            shard[key] = slot
             return slot
         self._bytes += size - self._entry_bytes[slot]
         self._entry_bytes[slot] = size
@@ -198,11 +202,16 @@ class MemoryTable:
 
     # ------------------------------------------------------------ inside
 
-    def _inserted(self, key: str, size: int) -> int:
-        while len(self) >= self._max_entries or self._bytes + size > self._max_bytes:
-            self._evict()
-        slot = self._free.pop() if self._free else self._new_slot()
-        is_main = self._ghosts.take(hash(key))
+    def _new_row(self, key: str, key_hash: int, size: int) -> int:
+        """A slot for a key that has none."""
+        used = self._small.length + self._main.length
+        if used >= self._max_entries or self._bytes + size > self._max_bytes:
+            self._make_room(size)
+        free = self._free
+        if not free:
+            self._add_slots()
+        slot = free.pop()
+        is_main = self._ghosts.take(key_hash)
         self._keys[slot // _SHARD_KEYS][slot] = key
         self._entry_bytes[slot] = size
         self._rounds[slot] = 0
@@ -212,17 +221,25 @@ class MemoryTable:
         self.counts.inserted += 1
         return slot
 
-    def _new_slot(self) -> int:
-        slot = len(self._rounds)
-        if slot % _SHARD_KEYS == 0:
+    def _make_room(self, size: int) -> None:
+        while len(self) >= self._max_entries or self._bytes + size > self._max_bytes:
+            self._evict()
+
+    def _add_slots(self) -> None:
+        """More of them, free; the lowest is given out first."""
+        first = len(self._rounds)
+        if first % _SHARD_KEYS == 0:
             self._keys.append({})
-        self._keys[-1][slot] = ""
-        self._rounds.append(0)
-        self._is_main.append(0)
-        self._entry_bytes.append(0)
-        self._links.after.append(_NOWHERE)
-        self._links.before.append(_NOWHERE)
-        return slot
+        # Blocks of keys have a multiple of these, so that new slots are all in the last one.
+        count = max(1, min(_ROWS_AT_ONCE, self._max_entries - first))
+        added = range(first, first + count)
+        self._keys[-1].update(dict.fromkeys(added, ""))
+        self._rounds.extend(bytes(count))
+        self._is_main.extend(bytes(count))
+        self._entry_bytes.extend(added)
+        self._links.after.extend(added)
+        self._links.before.extend(added)
+        self._free.extend(reversed(added))
 
     def _evict(self) -> None:
         """One key leaves; those in demand before it move to the main queue, or to its end."""
