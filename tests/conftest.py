@@ -4,8 +4,13 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from remixer.testing.valkey import ValkeyProcess
+
+# Laws hold on a machine that is busy, too; what is slow is found by benchmarks.
+settings.register_profile("remixer", deadline=None)
+settings.load_profile("remixer")
 
 
 @pytest.fixture(scope="session")

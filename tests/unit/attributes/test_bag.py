@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from remixer.attributes.bag import (
+    Bag,
     Condition,
     PlainBag,
     Reference,
@@ -46,7 +47,7 @@ def test_a_plain_bag_makes_dicts_into_string_maps() -> None:
 
 
 def test_reading_an_absent_attribute_of_a_plain_bag_stores_nothing() -> None:
-    bag = plain_bag({"a": 1})
+    bag: Bag = plain_bag({"a": 1})
     assert bag["b"] is None
     assert list(bag.names()) == ["a"]
 

@@ -7,13 +7,14 @@ from typing import cast
 
 import pytest
 
-from remixer.attributes.bag import PlainBag, TrackedBag, plain_bag
-from remixer.attributes.values import Value, ValueType
+from remixer.attributes.bag import Condition, PlainBag, Reference, TrackedBag, plain_bag
+from remixer.attributes.values import PlainStringMap, Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.expr.codegen import globals_of
 from remixer.expr.compile import Expression, compile_expression, typed_tree
 from remixer.expr.errors import EvaluationError
 from remixer.expr.inline import (
+    UNREAD,
     InlineGenerator,
     NotInlinableError,
     Slots,
@@ -121,6 +122,17 @@ def test_value_error_and_references_are_those_of_the_expression_itself(
     slots, bag = Slots(), plain_bag(values)
     value, classes = inlined(text, slots)(bag)
     assert (value, references_of(slots.all(), classes)) == by_itself(text, bag)
+
+
+def test_a_string_map_of_which_no_entry_was_read_is_referenced_by_its_presence() -> None:
+    """No expression of today stops there; if one does, the references must not be missing."""
+    slots = Slots()
+    slots.attribute("m", is_map=True)
+    slots.entry("m", "k")
+    bag = TrackedBag(plain_bag({"m": {"k": "v"}}))
+    found = bag["m"]
+    assert references_of(slots.all(), (PlainStringMap, type(UNREAD))) == bag.references()
+    assert references_of(slots.all(), (type(found), str)) == {Reference("m", "k", Condition.EXACT)}
 
 
 def test_an_attribute_is_read_once() -> None:

@@ -8,8 +8,11 @@ import pytest
 from remixer.adapters.denier import INFO as DENIER
 from remixer.adapters.listchecker import INFO as LISTCHECKER
 from remixer.attributes.bag import PlainBag, plain_bag
+from remixer.attributes.values import Duration
+from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import CheckFailedError
-from remixer.mixer.outcome import CheckOutcome
+from remixer.foundation.status import Status
+from remixer.mixer.outcome import CheckOutcome, Provenance
 from remixer.mixer.request import CheckRequest
 from remixer.observability.metrics import RuntimeMetrics
 from remixer.runtime.check_code import (
@@ -49,6 +52,11 @@ def adapters() -> tuple[AnyAdapterInfo, ...]:
 
 def request(namespace: str = "shop", **attributes: str) -> CheckRequest:
     return CheckRequest(plain_bag({"destination.namespace": namespace, **attributes}))
+
+
+def remembered() -> CheckOutcome:
+    """An answer of before that may stand in."""
+    return CheckOutcome(Status(), Duration(1), 1, frozenset())
 
 
 def asked(engine: Engine, of: CheckRequest) -> CheckOutcome:
@@ -122,6 +130,41 @@ async def test_what_is_kept_is_bounded_and_stays_right() -> None:
         again = asked(running.engine, request(user="u0"))
     assert again is not first
     assert again == first
+
+
+async def test_an_outcome_in_which_something_stood_in_is_not_given_again() -> None:
+    """A call that comes too late fails with the same object each time."""
+    text = BASE + rule("r", action("h", "nothing"))
+    text += policy("FailurePolicy", "handlers: [h], onFailure: [stale, open]")
+    late, good = replace(request(), deadline=Deadline(-1.0)), remembered()
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        code_of(running)
+        opened = asked(running.engine, late)
+        stale = asked(running.engine, replace(late, last_good=good))
+        decided = asked(running.engine, request())
+        again = asked(running.engine, late)
+    assert [each.provenance for each in (opened, stale, decided, again)] == [
+        Provenance.SUBSTITUTE,
+        Provenance.STALE,
+        Provenance.COMPUTED,
+        Provenance.SUBSTITUTE,
+    ]
+    assert again is not opened
+
+
+async def test_headers_after_something_stood_in_are_not_those_of_a_denial() -> None:
+    more = "requestHeaderOperations: [{name: x-user, values: [user]}]"
+    text = BASE + rule("r", action("h", "nothing"), more=more)
+    text += policy("FailurePolicy", "handlers: [h], onFailure: [stale, closed]")
+    late, good = replace(request(user="al"), deadline=Deadline(-1.0)), remembered()
+    async with running_engine({"a": text}, adapters=adapters()) as running:
+        code_of(running)
+        closed = asked(running.engine, late)
+        stale = asked(running.engine, replace(late, last_good=good))
+        decided = asked(running.engine, request(user="al"))
+    assert (closed.status.is_ok, closed.directive) == (False, None)
+    assert (stale.provenance, stale.directive) == (Provenance.STALE, None)
+    assert (decided.provenance, decided.directive is None) == (Provenance.COMPUTED, False)
 
 
 # ------------------------------------------------------------ what is compiled

@@ -100,9 +100,9 @@ class Rules:
 class Later:
     """Keeps work for the test to run, or drop."""
 
-    work: list[Coroutine[object, object, None]] = field(default_factory=list)
+    work: list[Coroutine[object, None, None]] = field(default_factory=list)
 
-    def __call__(self, work: Coroutine[object, object, None], *, name: str) -> None:
+    def __call__(self, work: Coroutine[object, None, None], *, name: str) -> None:
         assert name
         self.work.append(work)
 
