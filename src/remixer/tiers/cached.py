@@ -204,13 +204,13 @@ class CachedMixer:
         outcome = answers.take(slot, now_s=now_s, keeps=request.keeps_answer)
         if outcome.status.code:
             self.counts.hit_denials += 1
-        return replace(outcome, quotas=quotas) if quotas else outcome
+        return outcome.with_quotas(quotas) if quotas else outcome
 
     async def _with_quotas(self, outcome: CheckOutcome, request: CheckRequest) -> CheckOutcome:
         if not request.quotas or not outcome.status.is_ok:
             return outcome
         quotas = await self._inner.grant(request)
-        return replace(outcome, quotas=quotas) if quotas else outcome
+        return outcome.with_quotas(quotas) if quotas else outcome
 
     def _bypass_now(self, request: CheckRequest) -> CheckOutcome | None:
         outcome = self._inner.check_now(request)
@@ -317,7 +317,7 @@ class CachedMixer:
         if not request.quotas or not outcome.status.is_ok:
             return outcome
         quotas = self._inner.grant_now(request)
-        return None if quotas is None else replace(outcome, quotas=quotas)
+        return None if quotas is None else outcome.with_quotas(quotas)
 
     async def _stand_in(
         self, question: Question, request: CheckRequest, error: PolicyError
