@@ -16,6 +16,7 @@ from remixer.wire.bag import CompressedBag
 from remixer.wire.dictionary import GLOBAL_INDICES, GLOBAL_WORD_COUNT, MessageWords
 from remixer.wire.field_bytes import FIXED64, VARINT, tag, varint
 from remixer.wire.framing import embedded
+from remixer.wire.lone_report import AskedNames
 from remixer.wire.report import DecodedReport, decode_report
 from remixer.wire.report_history import decode_one_by_one, words_of
 
@@ -200,3 +201,41 @@ def test_reports_of_clients_are_read_at_once() -> None:
     beyond = embedded(STRINGS, index(1, path) + index(2, -71))
     payload = payload_of([first, change, beyond], words, ReportRequest.DELTA_ENCODING)
     assert len(decode_report(ReportRequest.FromString(payload)).errors) == 1
+
+
+@given(elements, word_lists, st.booleans(), modes, st.permutations(NAMES), st.data())
+def test_a_lone_report_says_the_same_whatever_was_asked_before(
+    element: bytes,
+    words: list[bytes],
+    has_default_words: bool,  # noqa: FBT001 - drawn
+    mode: int,
+    asked_names: list[str],
+    data: st.DataObject,
+) -> None:
+    own = b"" if has_default_words else b"".join(embedded(1, word) for word in words)
+    payload = payload_of([element + own], words if has_default_words else (), mode)
+    try:
+        message = ReportRequest.FromString(payload)
+    except DecodeError:
+        return
+    asked = AskedNames()
+    for name in asked_names[: data.draw(st.integers(0, len(NAMES)))]:
+        asked.add(name)
+    [wanted] = one_by_one(message).bags
+    for _ in range(2):
+        report = decode_report(message, payload, asked)
+        assert not report.errors
+        assert [content(bag) for bag in report.bags] == [content(wanted)]
+
+
+def test_a_lone_report_has_what_others_were_asked_for_from_the_start() -> None:
+    path, code = GLOBAL_INDICES["request.path"], GLOBAL_INDICES["response.code"]
+    element = embedded(STRINGS, index(1, path) + index(2, -1))
+    element += embedded(INT64S, index(1, code) + number(2, 200))
+    payload = payload_of([element], [b"/a"], ReportRequest.DELTA_ENCODING)
+    message, asked = ReportRequest.FromString(payload), AskedNames()
+    [first] = decode_report(message, payload, asked).bags
+    assert [first["request.path"], first["response.code"], first["source.ip"]] == ["/a", 200, None]
+    [second] = decode_report(message, payload, asked).bags
+    assert isinstance(second, dict)
+    assert {**second} == {"request.path": "/a", "response.code": 200, "source.ip": None}

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Protocol, TypeAlias, cast
 
 from remixer.attributes.bag import Bag
 from remixer.attributes.columns import BagColumns, Column, SameColumn, SelectedColumns, settled
-from remixer.attributes.values import Duration, Timestamp, Value
+from remixer.attributes.values import Duration, PlainStringMap, Timestamp, Value
 from remixer.expr.compile import Expression
 from remixer.expr.errors import EvaluationError
 from remixer.expr.reads import Reading
@@ -337,8 +337,12 @@ def _reader(readings: Sequence[Reading]) -> _Read:
     def read_entries(bag: _Readable) -> tuple[Value | None, ...]:
         values = [*read(bag)]
         for number, key in keys:
-            values[number] = _entry(values[number], key)
-        return tuple(values)
+            found = values[number]
+            if type(found) is PlainStringMap and key in found:
+                values[number] = found[key]
+            else:
+                values[number] = _entry(found, key)
+        return (*values,)
 
     return read_entries
 

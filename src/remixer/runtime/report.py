@@ -25,12 +25,11 @@ from remixer.attributes.columns import (
 from remixer.attributes.values import Value
 from remixer.foundation.errors import CheckFailedError
 from remixer.mixer.outcome import REPORTED, ReportOutcome
-from remixer.runtime.calls import Call, Failure
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.preprocess import generate
 from remixer.runtime.report_plan import Instances, ReportPlans
-from remixer.runtime.routes import NAMESPACE_ATTRIBUTES, Route, RouteTable, Target
+from remixer.runtime.routes import NAMESPACE_ATTRIBUTES, Route, RouteTable
 from remixer.runtime.stepping import run_to_end
 
 MAX_ERRORS: Final = 20
@@ -73,11 +72,11 @@ class Reporter:
     def __init__(self, *, guard: Guard, metrics: RuntimeMetrics) -> None:
         self._guard = guard
         self._metrics = metrics
-        self._plans = ReportPlans(RouteTable())
+        self._plans = ReportPlans(RouteTable(), guard)
 
     def forget(self) -> None:
         """Let go of the latest table, and of all that was remembered for it."""
-        self._plans = ReportPlans(RouteTable())
+        self._plans = ReportPlans(RouteTable(), self._guard)
 
     def report(self, table: RouteTable, bags: Sequence[Bag], *, later: Later) -> ReportOutcome:
         """Dispatch `bags`. An instance that cannot be built is left out and named in the outcome.
@@ -102,24 +101,18 @@ class Reporter:
     def _report_one(self, table: RouteTable, route: Route, bag: Bag) -> ReportOutcome:
         """As `_dispatch`, for a bag that is alone: most reports of a quiet client are."""
         errors: list[str] = []
-        batches: dict[int, tuple[Target[object], list[object]]] = {}
+        batches = self._plans_of(table).gather_one(route, bag, errors)
         count = 0
-        for target, instance in self._plans_of(table).gather_one(route, bag, errors):
-            count += 1
-            batch = batches.get(id(target.entry))
-            if batch is None:
-                batches[id(target.entry)] = (target, [instance])
-            else:
-                batch[1].append(instance)
-        for target, instances in batches.values():
-            self._deliver(target, instances, errors)
+        for delivery, instances in batches.items():
+            count += len(instances)
+            delivery.deliver(instances, errors)
         self._metrics.destinations(len(batches), count)
         return _outcome(errors)
 
     def _plans_of(self, table: RouteTable) -> ReportPlans:
         plans = self._plans
         if plans.table is not table or plans.is_spent:
-            plans = self._plans = ReportPlans(table)
+            plans = self._plans = ReportPlans(table, self._guard)
         return plans
 
     def _preprocessed(
@@ -154,32 +147,21 @@ class Reporter:
         self, table: RouteTable, groups: Iterable[_Group], problems: list[_Problem]
     ) -> ReportOutcome:
         plans = self._plans_of(table)
-        batches: dict[tuple[str, str], list[_Part]] = {}
+        batches: dict[object, list[_Part]] = {}
         for group in groups:
             for order, gathered in enumerate(plans.gather(*group)):
                 problems += [_Problem(at, order, text) for at, text in gathered.problems]
                 if gathered.positions:
-                    entry = gathered.target.entry
-                    parts = batches.setdefault((entry.handler, entry.template), [])
+                    parts = batches.setdefault(gathered.delivery, [])
                     parts.append(_Part(order, gathered))
         errors = [problem.text for problem in sorted(problems)]
         count = 0
         for batch in sorted(batches.values(), key=_first_met):
             instances = _in_order(batch)
             count += len(instances)
-            self._deliver(batch[0].gathered.target, instances, errors)
+            batch[0].gathered.delivery.deliver(instances, errors)
         self._metrics.destinations(len(batches), count)
         return _outcome(errors)
-
-    def _deliver(self, target: Target[object], instances: list[object], errors: list[str]) -> None:
-        handler = target.handler
-        call = Call(target.entry, (instances,))
-        if handler.report_sink is not None:
-            handler.report_sink.put(call, instances)
-            return
-        result = self._guard.run_now(call)
-        if isinstance(result, Failure):
-            errors.append(f"{handler.display_name}: {result.reason}")
 
 
 def view_with(bag: TrackedBag, generated: Mapping[str, Value], table: RouteTable) -> View:

@@ -24,6 +24,8 @@ from remixer.expr.columnar import (
 from remixer.expr.errors import EvaluationError
 from remixer.expr.reads import readings_of
 from remixer.runtime.conditions import applies
+from remixer.runtime.guard import Guard
+from remixer.runtime.report_delivery import Delivery
 from remixer.runtime.routes import ReportStep, Route, RouteTable, Target
 from remixer.templates.build import InstanceError
 from remixer.templates.columnar import ColumnarInstances
@@ -36,7 +38,7 @@ _MOST_REMEMBERED: Final = 20_000
 class Instances:
     """What one target gets: an instance for each of `positions`, in their order."""
 
-    target: Target[object]
+    delivery: Delivery
     positions: Sequence[int]
     instances: Sequence[object]
     problems: Sequence[tuple[int, str]]
@@ -46,8 +48,10 @@ class Instances:
 class ReportPlans:
     """Plans of the routes of one table."""
 
-    def __init__(self, table: RouteTable) -> None:
+    def __init__(self, table: RouteTable, guard: Guard) -> None:
         self.table = table
+        self._guard = guard
+        self._deliveries: dict[tuple[str, str], Delivery] = {}
         self._budget = MemoBudget(_MOST_REMEMBERED)
         self._instances = ColumnarInstances(self._budget)
         self._steps: dict[int, _Step] = {}
@@ -71,16 +75,25 @@ class ReportPlans:
 
     def gather_one(
         self, route: Route, bag: Bag, problems: list[str]
-    ) -> Iterator[tuple[Target[object], object]]:
-        """As `gather`, for a bag that is alone: targets and their instances."""
+    ) -> dict[Delivery, list[object]]:
+        """As `gather`, for a bag that is alone: instances by where they go, as first met."""
         done: DoneForOne = {}
+        batches: dict[Delivery, list[object]] = {}
         for step in self._steps_of(route):
-            if step.is_for(bag, done):
-                for target in step.targets:
-                    try:
-                        yield target.target, target.made_of(bag, done)
-                    except InstanceError as error:
-                        problems.append(str(error))
+            if not step.is_for(bag, done):
+                continue
+            for target in step.targets:
+                try:
+                    instance = target.made_of(bag, done)
+                except InstanceError as error:
+                    problems.append(str(error))
+                    continue
+                delivery = target.delivery
+                if delivery in batches:
+                    batches[delivery].append(instance)
+                else:
+                    batches[delivery] = [instance]
+        return batches
 
     def _steps_of(self, route: Route) -> "tuple[_Step, ...]":
         steps = self._routes.get(id(route))
@@ -103,7 +116,18 @@ class ReportPlans:
         return Memo(readings_of(step.match), ExpressionColumn(step.match), budget=self._budget)
 
     def _targets_of(self, step: ReportStep) -> "tuple[_Target, ...]":
-        return tuple(_Target(target, self._computation(target)) for target in step.targets)
+        return tuple(
+            _Target(target, self._computation(target), self._delivery_of(target))
+            for target in step.targets
+        )
+
+    def _delivery_of(self, target: Target[object]) -> Delivery:
+        entry = target.entry
+        key = (entry.handler, entry.template)
+        delivery = self._deliveries.get(key)
+        if delivery is None:
+            delivery = self._deliveries[key] = Delivery(target, self._guard)
+        return delivery
 
     def _computation(self, target: Target[object]) -> Computation | None:
         config = target.instance
@@ -127,6 +151,8 @@ class _Step:
     def is_for(self, bag: Bag, done: DoneForOne) -> bool:
         """Whether the rule applies to a bag."""
         step = self._step
+        if step.condition is None:
+            return True
         if self._compute is not None:
             try:
                 return bool(self._compute.one(bag, done))
@@ -170,11 +196,14 @@ class _Step:
 class _Target:
     """One instance for one handler."""
 
-    __slots__ = ("_compute", "target")
+    __slots__ = ("_compute", "_target", "delivery")
 
-    def __init__(self, target: Target[object], compute: Computation | None) -> None:
-        self.target = target
+    def __init__(
+        self, target: Target[object], compute: Computation | None, delivery: Delivery
+    ) -> None:
+        self._target = target
         self._compute = compute
+        self.delivery = delivery
 
     def made_of(self, bag: Bag, done: DoneForOne) -> object:
         """The instance for a bag; raises `InstanceError`."""
@@ -183,7 +212,7 @@ class _Target:
                 return self._compute.one(bag, done)
             except (EvaluationError, NotMadeError):
                 pass  # told below
-        return self.target.instance.build(bag)
+        return self._target.instance.build(bag)
 
     def gather(self, columns: BagColumns, positions: Sequence[int], done: Done) -> Instances:
         if self._compute is None:
@@ -191,7 +220,7 @@ class _Target:
         made = self._compute.many(columns, done)
         if made.failed:
             return self._one_by_one(columns, positions, made.values, made.failed)
-        return Instances(self.target, positions, made.values, ())
+        return Instances(self.delivery, positions, made.values, ())
 
     def _one_by_one(
         self,
@@ -208,10 +237,10 @@ class _Target:
             instance = value
             if number in missing:
                 try:
-                    instance = self.target.instance.build(columns.bag_at(number))
+                    instance = self._target.instance.build(columns.bag_at(number))
                 except InstanceError as error:
                     problems.append((position, str(error)))
                     continue
             built.append(instance)
             kept.append(position)
-        return Instances(self.target, kept, built, problems)
+        return Instances(self.delivery, kept, built, problems)

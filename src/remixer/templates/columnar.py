@@ -167,7 +167,7 @@ class _Maps:
 class _Carriers:
     """The computation of a message from those of its fields."""
 
-    __slots__ = ("_blank", "_carrier", "_computations", "_known", "_names", "_slots")
+    __slots__ = ("_blank", "_carrier", "_computations", "_known", "_names", "_ones", "_slots")
 
     def __init__(
         self, carrier: Callable[..., object], known: Mapping[str, object], parts: _Parts
@@ -176,13 +176,13 @@ class _Carriers:
         self._known = known
         self._names = [name for name, _ in parts]
         self._computations = [part for _, part in parts]
+        self._ones = [part.one for part in self._computations]
         order = _order(carrier, {*known, *self._names})
         self._blank = [known.get(name) for name in order or ()]
         self._slots = None if order is None else [order.index(name) for name in self._names]
 
     def one(self, bag: Bag, done: DoneForOne) -> object:
-        values = [part.one(bag, done) for part in self._computations]
-        return self._carrier_of(values)
+        return self._carrier_of([one(bag, done) for one in self._ones])
 
     def many(self, columns: BagColumns, done: Done) -> Made:
         made = [part.many(columns, done) for part in self._computations]
@@ -212,7 +212,7 @@ class _Carriers:
             if self._slots is None:
                 return self._carrier(**self._known, **dict(zip(self._names, values, strict=True)))
             fields = self._blank.copy()
-            for slot, value in zip(self._slots, values, strict=True):
+            for slot, value in zip(self._slots, values):  # noqa: B905 - one for each slot
                 fields[slot] = value
             return self._carrier(*fields)
         except Exception as error:  # the carrier may be a third party's class; `build` tells

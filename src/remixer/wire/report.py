@@ -14,8 +14,7 @@ Source: Mixer 1.3, Report; the default word list applies to an element without w
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from remixer.attributes.bag import Bag
 from remixer.attributes.columns import BagColumns, Column, SameColumn, settled
@@ -26,6 +25,7 @@ from remixer.wire._pb.istio.mixer.v1.report_pb2 import ReportRequest
 from remixer.wire._pb.remixer.reading.report_pb2 import ReportParts
 from remixer.wire.bag import CompressedBag
 from remixer.wire.dictionary import MessageWords, UnknownIndexError
+from remixer.wire.lone_report import AskedNames
 from remixer.wire.report_changes import (
     Elements,
     Place,
@@ -40,26 +40,34 @@ from remixer.wire.report_history import decode_one_by_one, words_of
 MAX_ELEMENTS: Final = 20_000
 
 
+_KNOWN: Final = (ReportRequest.INDEPENDENT_ENCODING, ReportRequest.DELTA_ENCODING)
+
+
 class ReportTooLongError(PolicyError):
     """More elements than anybody has a reason to send at once."""
 
     code = Code.RESOURCE_EXHAUSTED
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedReport:
+class DecodedReport(NamedTuple):
     """`bags` in order of the readable elements; one text in `errors` per unreadable one."""
 
     bags: Sequence[Bag]
     errors: tuple[str, ...] = ()
 
 
-def decode_report(message: ReportRequest, payload: bytes | None = None) -> DecodedReport:
+def decode_report(
+    message: ReportRequest, payload: bytes | None = None, asked: AskedNames | None = None
+) -> DecodedReport:
     """Raises `ReportTooLongError`, or `InvalidRequestError` for an encoding nobody defined.
 
-    `payload`: the bytes of `message`, if they are at hand.
+    `payload`: the bytes of `message`, if they are at hand. `asked`: what reports were asked for.
     """
     count = len(message.attributes)
+    if count == 1 and asked is not None and message.repeated_attributes_semantics in _KNOWN:
+        element = message.attributes[0]
+        words = element.words[:] or message.default_words[:]
+        return DecodedReport((asked.bag_of(element, words),))
     if count > MAX_ELEMENTS:
         text = (
             f"ReportRequest.attributes has {count} elements;"

@@ -32,6 +32,7 @@ from remixer.wire.framing import embedded
 from remixer.wire.integers import nearest_int32, nearest_int64, nearest_uint32
 from remixer.wire.laid_out_bag import LaidOutBag
 from remixer.wire.layout import LayoutKey, Layouts
+from remixer.wire.lone_report import AskedNames
 from remixer.wire.references import encode_references
 from remixer.wire.report import DecodedReport, decode_report
 from remixer.wire.text import encodable
@@ -97,7 +98,7 @@ class CheckDecoder:
         attributes = parts.attributes
         word_list, times = attributes.words, attributes.timestamps
         words = word_list[:]
-        key_times = (*times,)
+        key_times = tuple(times)
         del word_list[:]
         times.clear()
         key: LayoutKey = (_serialized(attributes), *key_times)
@@ -117,7 +118,7 @@ class CheckDecoder:
             _quotas(quotas) if quotas else _NO_QUOTAS,
             parts.deduplication_id,
             deadline,
-            keeps_answer=True,
+            True,  # noqa: FBT003 - `keeps_answer`: by name it takes 0.1 us of each check
         ), word_count
 
 
@@ -164,15 +165,18 @@ def _quotas(params: Mapping[str, _QuotaParams]) -> Mapping[str, QuotaArgs] | Mat
     return MatchingQuotas(quotas[MATCHING], is_combined=True)
 
 
-def decode_report_call(payload: bytes) -> DecodedReport:
-    """Raises `InvalidRequestError`, or another `PolicyError` of `remixer.wire.report`."""
+def decode_report_call(payload: bytes, asked: AskedNames | None = None) -> DecodedReport:
+    """Raises `InvalidRequestError`, or another `PolicyError` of `remixer.wire.report`.
+
+    `asked`: what earlier reports were asked for.
+    """
     try:
         message = report_pb2.ReportRequest.FromString(payload)
     except DecodeError as error:
         raise _malformed(_REPORT_REQUEST, payload, error) from error
     if message.global_word_count > GLOBAL_WORD_COUNT:
         raise _unknown_words(message.global_word_count)
-    return decode_report(message, payload)
+    return decode_report(message, payload, asked)
 
 
 def report_problem(errors: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest
 from remixer.transport.port import CallContext, RpcError, UnaryMethod
 from remixer.wire.client_codec import CHECK_PATH, REPORT_PATH
+from remixer.wire.lone_report import AskedNames
 
 # For a caller that sets no deadline: what the proxies' own client allows one attempt.
 DEFAULT_TIMEOUT_S: Final = 5.0
@@ -30,11 +31,12 @@ def mixer_v1_methods(mixer: Mixer, clock: Clock) -> tuple[UnaryMethod, ...]:
 
 
 class _MixerV1:
-    __slots__ = ("_clock", "_decode", "_encode", "_mixer")
+    __slots__ = ("_asked", "_clock", "_decode", "_encode", "_mixer")
 
     def __init__(self, *, mixer: Mixer, clock: Clock) -> None:
         self._mixer = mixer
         self._clock = clock
+        self._asked = AskedNames()
         self._decode = CheckDecoder().decode
         self._encode = ResponseEncoder().encode
 
@@ -60,7 +62,7 @@ class _MixerV1:
 
     def report(self, payload: bytes, _context: CallContext) -> bytes:
         try:
-            report = decode_report_call(payload)
+            report = decode_report_call(payload, self._asked)
             outcome = self._mixer.report(report.bags) if report.bags else None
         except PolicyError as error:
             raise RpcError(error.code, error.message) from error
