@@ -1,7 +1,7 @@
 """Expression text to something that evaluates: the whole pipeline in one call."""
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from remixer.attributes.values import Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
@@ -14,7 +14,14 @@ from remixer.expr.parser import parse
 from remixer.expr.quirks import with_mixer_quirks
 from remixer.expr.semantics import Semantics
 from remixer.expr.source import Source
-from remixer.expr.typed import Constant, Typed
+from remixer.expr.typed import Apply, Constant, Logic, Read, Typed
+
+
+class Opening(NamedTuple):
+    """What a condition begins with: nothing follows unless the attribute is this text."""
+
+    attribute: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,7 @@ class Expression:
     attributes: frozenset[str]
     """Names that the text mentions; an evaluation reads some of them."""
     semantics: Semantics = field(default=Semantics.FIXED, repr=False, compare=False)
+    opening: Opening | None = field(default=None, repr=False, compare=False)
 
 
 ExpressionErrors: TypeAlias = tuple[ExpressionError, ...]
@@ -64,6 +72,7 @@ def compile_expression(
         constant=tree.value if isinstance(tree, Constant) else None,
         attributes=frozenset(part.name for part, _ in walk(node) if isinstance(part, Attribute)),
         semantics=semantics,
+        opening=_opening(tree),
     )
 
 
@@ -83,6 +92,21 @@ def typed_tree(expression: Expression, vocabulary: Vocabulary) -> tuple[Typed, S
 
 def _meant(tree: Typed, semantics: Semantics) -> Typed:
     return fold(with_mixer_quirks(tree) if semantics is Semantics.MIXER_1_3 else tree)
+
+
+def _opening(tree: Typed) -> Opening | None:
+    if isinstance(tree, Logic) and tree.is_and:
+        return _opening(tree.operands[0])
+    if not isinstance(tree, Apply) or tree.operation.symbol != "==" or tree.surplus:
+        return None
+    match tree.arguments:
+        case (Read(name=name), Constant(value=str() as text)) | (
+            Constant(value=str() as text),
+            Read(name=name),
+        ):
+            return Opening(name, text) if type(text) is str else None
+        case _:
+            return None
 
 
 def _not_wanted(text: str, found: ValueType, *, wanted: ValueType) -> ExpressionError:

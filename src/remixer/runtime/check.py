@@ -24,7 +24,7 @@ from remixer.mixer.outcome import (
 from remixer.runtime.cache_limits import limited, not_kept
 from remixer.runtime.calls import Call, Failure, Result
 from remixer.runtime.combine import Combined, Verdict, combine
-from remixer.runtime.conditions import applies
+from remixer.runtime.conditions import applies, which_may_apply
 from remixer.runtime.covering import Asked, cover
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
@@ -177,7 +177,7 @@ def _policies(
     if combined.status.is_ok:
         policies |= {
             step.cache
-            for step in route.headers
+            for step in which_may_apply(route.headers, route.header_index, bag)
             if step.cache is not None and applies(step.condition, step.rule, bag)
         }
     return policies
@@ -190,7 +190,7 @@ def _calls(
     failures: list[str],
 ) -> Iterator[Call[CheckAnswer]]:
     """What to ask; the rule and target of each call go to `planned`."""
-    for step in route.check:
+    for step in which_may_apply(route.check, route.check_index, bag):
         if not applies(step.condition, step.rule, bag):
             continue
         for target in step.targets:
@@ -214,7 +214,7 @@ def _keep(known: dict[str, Value], target: CheckTarget, output: Output) -> None:
 def _header_directive(route: Route, bag: TrackedBag, outputs: _Outputs) -> RouteDirective | None:
     request: list[HeaderOperation] = []
     response: list[HeaderOperation] = []
-    for step in route.headers:
+    for step in which_may_apply(route.headers, route.header_index, bag):
         if applies(step.condition, step.rule, bag):
             known = outputs.get(step.rule)
             # The request's own attribute comes before an output of that name, as in Mixer.

@@ -1,7 +1,7 @@
 """Whether a rule applies to a request."""
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from remixer.attributes.bag import Bag
 from remixer.attributes.values import Value, ValueType
@@ -9,8 +9,11 @@ from remixer.expr.errors import EvaluationError
 from remixer.expr.interpret import unreadable
 from remixer.foundation.log import event_log
 from remixer.runtime.routes import Condition
+from remixer.runtime.step_index import Conditional, StepIndex
 
 _log: Final = event_log(__name__)
+
+S = TypeVar("S", bound=Conditional)
 
 
 def applies(condition: Condition | None, rule: str, bag: Bag) -> bool:
@@ -26,6 +29,13 @@ def applies(condition: Condition | None, rule: str, bag: Bag) -> bool:
     except EvaluationError as error:
         not_evaluated(rule, str(error))
         return False
+
+
+def which_may_apply(steps: Sequence[S], index: StepIndex[S] | None, bag: Bag) -> Sequence[S]:
+    """Those of `steps` whose condition must be evaluated; all if somebody wants to see errors."""
+    if index is None or _log.shows_debug:
+        return steps
+    return index.candidates(bag)
 
 
 class NotEvaluated(NamedTuple):

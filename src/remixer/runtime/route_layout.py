@@ -25,9 +25,11 @@ from remixer.runtime.routes import (
     Step,
     Target,
 )
+from remixer.runtime.step_index import FEWEST_INDEXED, Conditional, StepIndex
 from remixer.templates.schema import Variety
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Conditional)
 
 
 def build_routes(snapshot: Snapshot, handlers: Mapping[str, Callee]) -> RouteTable:
@@ -59,6 +61,7 @@ def build_routes(snapshot: Snapshot, handlers: Mapping[str, Callee]) -> RouteTab
     of_all = RouteStamp(*_parts(snapshot.rules, handlers), *caches.values())
 
     def finished(route: Route) -> Route:
+        route = replace(route, check_index=_index(route.check), header_index=_index(route.headers))
         return _after_generators(route, any_check=any_check, any_quota=any_quota, of_all=of_all)
 
     return RouteTable(
@@ -96,6 +99,10 @@ def _with_policy(route: Route, policy: CachePolicyConfig | None) -> Route:
     if policy is None:
         return route
     return replace(route, cache=(*route.cache, policy), has_cache_policies=True)
+
+
+def _index(steps: Sequence[S]) -> StepIndex[S] | None:
+    return StepIndex(steps) if len(steps) >= FEWEST_INDEXED else None
 
 
 def _stamped(route: Route) -> Route:

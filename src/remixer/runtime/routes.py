@@ -17,6 +17,7 @@ from remixer.expr.compile import Expression
 from remixer.foundation.status import Status
 from remixer.runtime.callee import Callee
 from remixer.runtime.calls import Entry
+from remixer.runtime.step_index import StepIndex
 from remixer.sdk.results import CheckOutput, CheckResult, QuotaResult
 
 T = TypeVar("T")
@@ -139,6 +140,9 @@ class Route:
     """Whether policies concern any of its answers."""
     covers_failures: bool = False
     """Whether something stands in for some check that fails."""
+    check_index: StepIndex[CheckStep] | None = None
+    """Of `check`, if these are many; the same of `headers`."""
+    header_index: StepIndex[HeaderStep] | None = None
 
 
 @dataclass(frozen=True, slots=True)

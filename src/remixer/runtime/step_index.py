@@ -1,0 +1,72 @@
+"""Which of many steps may apply to a request, found without evaluating them all.
+
+Theory of operation. Most conditions begin with `attribute == "text"`: nothing follows unless the
+attribute has this text. So steps are looked up by the attribute's value; of those that remain, the
+whole condition is evaluated as ever. What was read is the same: each of the steps that are passed
+over would have read that attribute, and nothing more.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Generic, Protocol, TypeVar
+
+from remixer.attributes.bag import Bag
+from remixer.expr.compile import Expression
+
+FEWEST_INDEXED: Final = 16
+"""Steps; fewer are evaluated as fast one by one."""
+_NOBODY: Final[tuple[int, ...]] = ()
+
+
+class Conditional(Protocol):
+    """A part of a rule."""
+
+    @property
+    def match(self) -> Expression | None:
+        """Its condition; None if it has none, or none that can be looked into."""
+        ...
+
+
+S_co = TypeVar("S_co", bound=Conditional, covariant=True)
+
+
+class _Numbers:
+    """Of steps: by attribute and the text that it must have, and those that must be evaluated."""
+
+    __slots__ = ("by_attribute", "others")
+
+    def __init__(self, steps: Sequence[Conditional]) -> None:
+        self.by_attribute: dict[str, dict[str, list[int]]] = {}
+        self.others: list[int] = []
+        for number, step in enumerate(steps):
+            opening = None if step.match is None else step.match.opening
+            if opening is None:
+                self.others.append(number)
+            else:
+                by_text = self.by_attribute.setdefault(opening.attribute, {})
+                by_text.setdefault(opening.text, []).append(number)
+
+
+class StepIndex(Generic[S_co]):
+    """The steps of one route, in the order of configuration; looked into at the first question."""
+
+    __slots__ = ("_numbers", "_steps")
+
+    def __init__(self, steps: Sequence[S_co]) -> None:
+        self._steps = steps
+        self._numbers: _Numbers | None = None
+
+    def candidates(self, bag: Bag) -> Sequence[S_co]:
+        """All steps that apply, and some that do not."""
+        numbers = self._numbers
+        if numbers is None:
+            numbers = self._numbers = _Numbers(self._steps)
+        found = numbers.others.copy()
+        for attribute, by_text in numbers.by_attribute.items():
+            value = bag[attribute]
+            if type(value) is str:
+                found += by_text.get(value, _NOBODY)
+            elif value is not None:
+                # What an error says of such a value may read more of it.
+                return self._steps
+        found.sort()
+        return [self._steps[number] for number in found]
