@@ -9,6 +9,7 @@ process-wide descriptor pool; it is not repeated under `_pb`.
 """
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
@@ -62,7 +63,7 @@ def _compile(scratch: Path) -> None:
 
 def _with_our_imports(code: str) -> str:
     """`from remixer.envoy…` becomes `from remixer.wire._pb.envoy…`."""
-    return code.replace(f"\nfrom {_PREFIX}.", f"\nfrom {_PACKAGE}.")
+    return re.sub(rf"^from {_PREFIX}\.", f"from {_PACKAGE}.", code, flags=re.MULTILINE)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from remixer.frontends.envoy.access_log.attributes import HTTP_ATTRIBUTES, TCP_A
 from remixer.frontends.envoy.access_log.codec import StreamDecoder
 from remixer.frontends.envoy.access_log.response_flags import SHORT_CODES
 from remixer.frontends.envoy.ext_authz.attributes import CHECK_ATTRIBUTES
-from remixer.frontends.envoy.ext_authz.codec import decode_check
+from remixer.frontends.envoy.ext_authz.codec import CheckDecoder
 from remixer.transport.peer_trust import PeerTrust
 from remixer.transport.port import Peer
 from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import ResponseFlags
@@ -94,7 +94,7 @@ def _assert_attributes(bag: Bag, case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", _CHECK_CASES, ids=_note)
 def test_check_request_says(case: dict[str, Any]) -> None:
     request = ParseDict({"attributes": case["message"]}, CheckRequest())
-    bag = decode_check(request.SerializeToString(), VOCABULARY, _read_forwarded(case))
+    bag = CheckDecoder().decode(request.SerializeToString(), VOCABULARY, _read_forwarded(case))
     _assert_attributes(bag, case)
 
 

@@ -14,7 +14,7 @@ from remixer.foundation.errors import InvalidRequestError
 from remixer.frontends.envoy.access_log.codec import StreamDecoder
 from remixer.frontends.envoy.decision_metadata import CheckRecord
 from remixer.frontends.envoy.ext_authz.attributes import CHECK_ATTRIBUTES
-from remixer.frontends.envoy.ext_authz.codec import decode_check
+from remixer.frontends.envoy.ext_authz.codec import CheckDecoder
 from remixer.transport.peer_trust import PeerTrust
 from remixer.transport.port import Peer
 from remixer.wire._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
@@ -104,7 +104,7 @@ def _vocabulary(seed: int) -> Vocabulary:
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_a_check_or_an_invalid_request(message: bytes) -> None:
     with suppress(InvalidRequestError):
-        _read_everything(decode_check(message, Vocabulary()))
+        _read_everything(CheckDecoder().decode(message, Vocabulary()))
 
 
 @given(st.binary(max_size=200))
@@ -117,7 +117,7 @@ def test_arbitrary_bytes_are_a_log_or_an_invalid_request(message: bytes) -> None
 @given(check_requests(), st.integers(0, 20))
 @settings(max_examples=200, deadline=None)
 def test_any_well_formed_check_can_be_read_whole(message: bytes, seed: int) -> None:
-    _read_everything(decode_check(message, _vocabulary(seed)))
+    _read_everything(CheckDecoder().decode(message, _vocabulary(seed)))
 
 
 @given(log_messages(), st.integers(0, 20))

@@ -9,7 +9,7 @@ from remixer.attributes.http_report import CheckNote, HttpEnd, HttpReportBag
 from remixer.attributes.table_bag import TableBag
 from remixer.attributes.values import Duration, PlainStringMap, Timestamp, Value
 from remixer.attributes.vocabulary import Vocabulary
-from remixer.frontends.envoy.ext_authz.codec import decode_check
+from remixer.frontends.envoy.ext_authz.codec import CheckDecoder
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest
 
 _TEXTS = st.sampled_from(["", "a", "cart.shop", "/x?key=1&b=2", "application/grpc"])
@@ -103,7 +103,7 @@ def test_of_a_message_of_envoy(
         attributes.metadata_context.filter_metadata[name].fields["a"].string_value = "b"
 
     def bag() -> TableBag:
-        found = decode_check(message.SerializeToString(), Vocabulary())
+        found = CheckDecoder().decode(message.SerializeToString(), Vocabulary())
         assert isinstance(found, TableBag)
         return found
 

@@ -4,7 +4,7 @@ import pytest
 
 from remixer.attributes.values import Duration, PlainStringMap, Timestamp, ValueType
 from remixer.attributes.vocabulary import Vocabulary
-from remixer.frontends.envoy.ext_authz.codec import decode_check
+from remixer.frontends.envoy.ext_authz.codec import CheckDecoder
 from remixer.frontends.envoy.static_attributes import static_value
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest
 
@@ -56,5 +56,5 @@ def test_a_name_that_nobody_declares_is_text() -> None:
     request = CheckRequest()
     request.attributes.context_extensions["x"] = "5"
     message = request.SerializeToString()
-    assert decode_check(message, Vocabulary())["x"] == "5"
-    assert decode_check(message, Vocabulary({"x": ValueType.INT64}))["x"] == 5
+    assert CheckDecoder().decode(message, Vocabulary())["x"] == "5"
+    assert CheckDecoder().decode(message, Vocabulary({"x": ValueType.INT64}))["x"] == 5

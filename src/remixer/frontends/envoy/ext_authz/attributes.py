@@ -20,13 +20,19 @@ from remixer.attributes.http_request import (
 )
 from remixer.attributes.read_once import ReadOnce
 from remixer.attributes.table_bag import AttributeTable
-from remixer.attributes.values import EMPTY_STRING_MAP, PlainStringMap, StringMap, Timestamp
+from remixer.attributes.values import (
+    EMPTY_STRING_MAP,
+    PlainStringMap,
+    StringMap,
+    Timestamp,
+    Value,
+)
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.frontends.envoy.fields import int64, ip_of, port_of, timestamp
 from remixer.frontends.envoy.headers import MessageStringMap, raw_header_map
 from remixer.frontends.envoy.jwt import JwtClaims
 from remixer.frontends.envoy.message_bag import MessageBag
-from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
+from remixer.wire._pb.remixer.reading.ext_authz_pb2 import ContextParts
 
 _REQUEST_ID_CHARACTERS: Final = 64  # Envoy's own have 36
 
@@ -37,8 +43,14 @@ class CheckBag(MessageBag):
     __slots__ = ("__dict__", "context", "forwarded", "forwarded_header", "headers", "http")
 
     def __init__(
-        self, context: AttributeContext, static: Mapping[str, str], vocabulary: Vocabulary
+        self,
+        context: ContextParts,
+        static: Mapping[str, str],
+        known: Mapping[str, Value | None],
+        vocabulary: Vocabulary,
     ) -> None:
+        """`known`: values of static attributes, which need not be read any more."""
+        self.update(known)
         request = context.request
         http = request.http if request.HasField("http") else None
         self.table = CHECK_ATTRIBUTES
@@ -90,6 +102,8 @@ class CheckBag(MessageBag):
         self.forwarded = forwarded
         if forwarded:
             self.static = {**self.static, **forwarded}
+            for name in forwarded:
+                self.pop(name, None)
 
     @ReadOnce
     def query(self) -> PlainStringMap:

@@ -20,6 +20,7 @@ from remixer.foundation.errors import InvalidRequestError
 from remixer.foundation.status import Code, Status, code_name
 from remixer.frontends.envoy import decision_metadata
 from remixer.frontends.envoy.ext_authz.attributes import CheckBag
+from remixer.frontends.envoy.ext_authz.extensions import KnownExtensions
 from remixer.frontends.envoy.ext_authz.header_mutations import (
     HeaderMutations,
     request_mutations,
@@ -39,8 +40,8 @@ from remixer.mixer.outcome import (
 )
 from remixer.mixer.verdict import Verdict, verdict_of
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
-from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
-from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest, CheckResponse
+from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
+from remixer.wire._pb.remixer.reading.ext_authz_pb2 import AuthorizationParts, ContextParts
 from remixer.wire.integers import nearest_int32
 from remixer.wire.text import encodable
 
@@ -71,35 +72,48 @@ def _nothing(_header: str) -> Mapping[str, str]:
     return {}
 
 
-def decode_check(
-    message: bytes,
-    vocabulary: Vocabulary,
-    read_forwarded: Callable[[str], Mapping[str, str]] = _nothing,
-) -> CheckBag:
-    """Raises `InvalidRequestError` if `message` is no CheckRequest.
+class CheckDecoder:
+    """Reads requests, and remembers what operators let come with many of them."""
 
-    `read_forwarded` gives the attributes that count of a header `x-istio-attributes`.
-    """
-    try:
-        context = CheckRequest.FromString(message).attributes
-    except DecodeError as error:
-        text = f"not an envoy.service.auth.v3.CheckRequest: {error}"
-        raise InvalidRequestError(text) from error
-    static: Mapping[str, str] = context.context_extensions
-    if context.HasField("route_metadata_context"):
-        static = _static_attributes(context)
-    bag = CheckBag(context, static, vocabulary)
-    if bag.forwarded_header is not None:
-        bag.take_forwarded(read_forwarded(bag.forwarded_header))
-    return bag
+    __slots__ = ("_extensions",)
+
+    def __init__(self) -> None:
+        self._extensions = KnownExtensions()
+
+    def decode(
+        self,
+        message: bytes,
+        vocabulary: Vocabulary,
+        read_forwarded: Callable[[str], Mapping[str, str]] = _nothing,
+    ) -> CheckBag:
+        """Raises `InvalidRequestError` if `message` is no CheckRequest.
+
+        `read_forwarded` gives the attributes that count of a header `x-istio-attributes`.
+        """
+        try:
+            context = _parts_of(message).attributes
+            entries = tuple(context.context_extensions[:])
+            static, known = self._extensions.said_by(entries, vocabulary)
+        except DecodeError as error:
+            text = f"not an envoy.service.auth.v3.CheckRequest: {error}"
+            raise InvalidRequestError(text) from error
+        if context.HasField("route_metadata_context"):
+            static = {**_of_route(context), **static}
+        bag = CheckBag(context, static, known, vocabulary)
+        if bag.forwarded_header is not None:
+            bag.take_forwarded(read_forwarded(bag.forwarded_header))
+        return bag
 
 
-def _static_attributes(context: AttributeContext) -> Mapping[str, str]:
-    """Of the virtual host and route; `context_extensions` win over the route's metadata."""
-    route = context.route_metadata_context.filter_metadata
-    if ROUTE_METADATA_NAMESPACE not in route:
-        return context.context_extensions
-    return scalar_texts(route[ROUTE_METADATA_NAMESPACE]) | dict(context.context_extensions)
+_parts_of: Final = AuthorizationParts.FromString
+
+
+def _of_route(context: ContextParts) -> dict[str, str]:
+    """Static attributes of the route's metadata; `context_extensions` win over these."""
+    metadata = context.route_metadata_context.filter_metadata
+    if ROUTE_METADATA_NAMESPACE not in metadata:
+        return {}
+    return scalar_texts(metadata[ROUTE_METADATA_NAMESPACE])
 
 
 def encode_outcome(

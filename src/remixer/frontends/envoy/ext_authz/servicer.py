@@ -5,7 +5,7 @@ from typing import Final
 
 from remixer.foundation.errors import PolicyError
 from remixer.frontends.envoy.ext_authz.attributes import CheckBag
-from remixer.frontends.envoy.ext_authz.codec import OutcomeEncoder, decode_check
+from remixer.frontends.envoy.ext_authz.codec import CheckDecoder, OutcomeEncoder
 from remixer.frontends.envoy.message_bag import VocabularySource
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest, MatchingQuotas
@@ -27,12 +27,12 @@ def ext_authz_methods(
     A failure to decide becomes a gRPC status, so that Envoy's own `failure_mode_allow` and
     `status_on_error` say what happens to the request.
     """
-    encoder = OutcomeEncoder()
+    decoder, encoder = CheckDecoder(), OutcomeEncoder()
     reader = forwarded or ForwardedReader()
 
     def check(message: bytes, context: CallContext) -> bytes | Awaitable[bytes]:
         try:
-            decoded = decode_check(
+            decoded = decoder.decode(
                 message, vocabulary(), lambda header: reader.read(header, context.peer)
             )
             request = CheckRequest(decoded, _QUOTAS, decoded.deduplication_id, context.deadline)

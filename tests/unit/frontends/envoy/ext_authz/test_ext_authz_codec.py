@@ -11,7 +11,7 @@ from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.errors import CheckFailedError, InvalidRequestError, UnavailableError
 from remixer.foundation.status import OK, Code, Status
 from remixer.frontends.envoy.decision_metadata import HTTP_NAMESPACE, forwarded_in
-from remixer.frontends.envoy.ext_authz.codec import OutcomeEncoder, decode_check, encode_outcome
+from remixer.frontends.envoy.ext_authz.codec import CheckDecoder, OutcomeEncoder, encode_outcome
 from remixer.mixer.outcome import (
     UNKNOWN_REFERENCES,
     CheckOutcome,
@@ -319,7 +319,7 @@ def test_deduplication_id_joins_the_request_id_and_envoys_own() -> None:
     request = CheckRequest()
     request.attributes.request.http.id = "42"
     request.attributes.request.http.headers["x-request-id"] = "7c0c"
-    decoded = decode_check(request.SerializeToString(), Vocabulary())
+    decoded = CheckDecoder().decode(request.SerializeToString(), Vocabulary())
     assert decoded.deduplication_id == "7c0c/42"
 
 
@@ -329,7 +329,7 @@ def test_a_client_that_repeats_its_request_id_gets_no_second_grant() -> None:
         request = CheckRequest()
         request.attributes.request.http.id = stream
         request.attributes.request.http.headers["x-request-id"] = "same"
-        ids.add(decode_check(request.SerializeToString(), Vocabulary()).deduplication_id)
+        ids.add(CheckDecoder().decode(request.SerializeToString(), Vocabulary()).deduplication_id)
     assert len(ids) == 2
 
 
@@ -337,24 +337,24 @@ def test_a_long_request_id_makes_no_long_deduplication_id() -> None:
     request = CheckRequest()
     request.attributes.request.http.id = "42"
     request.attributes.request.http.headers["x-request-id"] = "x" * 60_000
-    decoded = decode_check(request.SerializeToString(), Vocabulary())
+    decoded = CheckDecoder().decode(request.SerializeToString(), Vocabulary())
     assert decoded.deduplication_id == "x" * 64 + "/42"
 
 
 def test_without_envoys_own_number_calls_are_not_deduplicated() -> None:
     request = CheckRequest()
     request.attributes.request.http.headers["x-request-id"] = "7c0c"
-    decoded = decode_check(request.SerializeToString(), Vocabulary())
+    decoded = CheckDecoder().decode(request.SerializeToString(), Vocabulary())
     assert not decoded.deduplication_id
 
 
 def test_a_connection_has_no_headers() -> None:
-    assert not decode_check(b"", Vocabulary()).headers
+    assert not CheckDecoder().decode(b"", Vocabulary()).headers
 
 
 def test_bytes_that_are_no_check_request_are_an_invalid_request() -> None:
     with pytest.raises(InvalidRequestError, match=r"service\.auth\.v3\.CheckRequest"):
-        decode_check(b"\xff\xff", Vocabulary())
+        CheckDecoder().decode(b"\xff\xff", Vocabulary())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-from remixer.istio.mixer.v1 import attributes_pb2 as _attributes_pb2
+from remixer.wire._pb.istio.mixer.v1 import attributes_pb2 as _attributes_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor

@@ -1,4 +1,4 @@
-from remixer.envoy.config.core.v3 import base_pb2 as _base_pb2
+from remixer.wire._pb.envoy.config.core.v3 import base_pb2 as _base_pb2
 from remixer.wire._pb.envoy.data.accesslog.v3 import accesslog_pb2 as _accesslog_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
