@@ -142,6 +142,7 @@ class Answers:
         self.table = MemoryTable(max_entries=settings.max_entries, max_bytes=settings.max_bytes)
         # Columns, by slot of the table.
         self._born_s = array("d")
+        self._ahead_s = array("d")  # when it is to be renewed
         self._ends_s = array("d")
         self._uses = array("i")  # left; below zero for ever
         self._verdicts: list[Verdict | None] = []
@@ -193,8 +194,10 @@ class Answers:
         if uses > 0:
             given = _SHARES[(uses - 1).bit_length()] if keeps else 0
             spent = 1 + given
-            self._uses[slot] = uses - spent
+            self._uses[slot] = uses_left = uses - spent
             self.uses_spent += spent
+            if uses_left < verdict.ahead_uses:
+                self._ahead_s[slot] = now_s
         if not keeps:
             return verdict.outcome
         left = int((self._ends_s[slot] - now_s) * _TENTHS)
@@ -220,12 +223,7 @@ class Answers:
 
     def is_ending(self, slot: int, *, now_s: float) -> bool:
         """Whether it is time to renew the answer at a slot."""
-        verdict = self._verdicts[slot]
-        assert verdict is not None  # noqa: S101 - set when the slot was given out
-        return (
-            self._ends_s[slot] - now_s <= verdict.ahead_s
-            or 0 <= self._uses[slot] < verdict.ahead_uses
-        )
+        return now_s >= self._ahead_s[slot]
 
     # ------------------------------------------------------------ learning
 
@@ -257,7 +255,8 @@ class Answers:
             self._add_rows()
         jitter = self._settings.jitter * self._random.random()
         self._born_s[slot] = now_s
-        self._ends_s[slot] = now_s + verdict.life_s * (1.0 - jitter)
+        ends_s = self._ends_s[slot] = now_s + verdict.life_s * (1.0 - jitter)
+        self._ahead_s[slot] = ends_s - verdict.ahead_s
         self._uses[slot] = verdict.uses
         self._verdicts[slot] = verdict
         return slot
@@ -271,9 +270,12 @@ class Answers:
             given = _SHARES[uses.bit_length()]
             self._uses[slot] = uses - given
             self.uses_spent += given
+        verdict = self._verdict_at(slot)
+        if 0 <= self._uses[slot] < verdict.ahead_uses:
+            self._ahead_s[slot] = self._born_s[slot]
         if outcome.quotas:
             return self._told_of(outcome, given)
-        known = self._verdict_at(slot).told_first
+        known = verdict.told_first
         told = known.get((given, outcome.provenance))
         if told is None:
             if len(known) >= _MOST_TOLD:
@@ -343,7 +345,8 @@ class Answers:
         self.table = MemoryTable(
             max_entries=settings.max_entries, max_bytes=settings.max_bytes, counts=counts
         )
-        del self._born_s[:], self._ends_s[:], self._uses[:], self._verdicts[:]
+        del self._born_s[:], self._ahead_s[:], self._ends_s[:]
+        del self._uses[:], self._verdicts[:]
 
     # ------------------------------------------------------------ telling
 
@@ -391,6 +394,7 @@ class Answers:
         """As many to all columns as the table has slots."""
         rows = self.table.slots - len(self._verdicts)
         self._born_s.extend(repeat(0.0, rows))
+        self._ahead_s.extend(repeat(0.0, rows))
         self._ends_s.extend(repeat(0.0, rows))
         self._uses.extend(repeat(0, rows))
         self._verdicts.extend(repeat(None, rows))

@@ -48,6 +48,10 @@ class _MixerV1:
             raise RpcError(error.code, error.message) from error
         if outcome is None:
             return self._check_later(request, word_count)
+        if not outcome.quotas:
+            prepared = outcome.prepared.get(word_count)  # see `ResponseEncoder.encode`
+            if prepared is not None:
+                return prepared
         return self._encode(outcome, global_word_count=word_count)
 
     async def _check_later(self, request: CheckRequest, word_count: int) -> bytes:
