@@ -1,6 +1,6 @@
 """What a frontend asks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,8 +45,9 @@ class CheckRequest:
 
     bag: Bag
     quotas: Mapping[str, QuotaArgs] | MatchingQuotas = field(default_factory=dict)
-    deduplication_id: str = ""
-    """Unique per logical call, equal over its retries; "" means no de-duplication."""
+    deduplication_id: str | Callable[[], str] = ""
+    """To be read as `once`; a function where it takes time to find out, for most requests need
+    none."""
     deadline: Deadline | None = None
     keeps_answer: bool = False
     """Whether the asker will use the answer again, as Mixer's clients do and Envoy does not."""
@@ -55,3 +56,9 @@ class CheckRequest:
     last_good: CheckOutcome | None = None
     """An answer that has ended and may still stand in for a failure: a cache offers it, and the
     policies of the handlers that fail decide."""
+
+    @property
+    def once(self) -> str:
+        """Unique per logical call, equal over its retries; "" means no de-duplication."""
+        known = self.deduplication_id
+        return known if isinstance(known, str) else known()

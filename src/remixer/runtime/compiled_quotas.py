@@ -56,6 +56,9 @@ class CompiledQuotas:
         self._compiled: dict[str, _Compiled] = {}
         """By the route's name."""
         self._count = 0
+        routes = (table.default, *table.by_namespace.values())
+        self._is_needless = not any(route.quota or route.generators for route in routes)
+        """Whether there is nothing to allocate for anybody."""
 
     def followed_by(self, table: RouteTable, vocabulary: Vocabulary) -> Self:
         """Those of the next configuration."""
@@ -75,13 +78,15 @@ class CompiledQuotas:
 
         As `remixer.runtime.quota.allocate_now`, after what generates attributes.
         """
+        quotas = request.quotas
+        if self._is_needless and isinstance(quotas, MatchingQuotas) and not quotas.is_combined:
+            return {}
         chosen = routed(self._default, self._by_namespace, request.bag)
         if chosen is None:
             return self._interpreted(self._table.route_for(request.bag), request)
         route = chosen[0]
         if route.quota_may_wait or route.generators:
             return self._interpreted(route, request)
-        quotas = request.quotas
         if not isinstance(quotas, MatchingQuotas):
             if len(quotas) > MAX_QUOTAS:
                 return self._interpreted(route, request)
@@ -129,7 +134,7 @@ class CompiledQuotas:
         function = None if compiled is None else compiled.functions.get(name)
         if function is None:
             function = self._function(route, name.lower())
-        once = request.deduplication_id
+        once = request.once
         found = function(
             request.bag,
             kind,
@@ -164,7 +169,7 @@ class CompiledQuotas:
             self._table,
             new_view,
             request.quotas,
-            request.deduplication_id,
+            request.once,
             request.deadline,
             guard=self._guard,
         )

@@ -139,7 +139,7 @@ class Engine:
             generation.routes,
             new_view,
             request.quotas,
-            request.deduplication_id,
+            request.once,
             request.deadline,
             guard=self._guard,
         )

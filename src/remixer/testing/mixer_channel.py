@@ -70,7 +70,7 @@ class MixerChannel:
     @property
     def ids(self) -> Sequence[str]:
         """Deduplication ids of all attempts."""
-        return [each.request.deduplication_id for each in self.checks]
+        return [each.request.once for each in self.checks]
 
     async def _check(self, payload: bytes, timeout_s: float, *, is_safe_to_retry: bool) -> bytes:
         request, word_count = decode_check_call(payload, None)

@@ -103,7 +103,7 @@ class RemoteMixer:
 
     async def check(self, request: CheckRequest) -> CheckOutcome:
         self.counts.remote_calls += 1
-        if not request.deduplication_id:
+        if not request.once:
             call_id = f"{self._base}{next(self._call_numbers)}"
             request = replace(request, deduplication_id=call_id)
         try:

@@ -55,7 +55,7 @@ def encode_check_request(
     message = check_pb2.CheckRequest(
         attributes=compress(request.bag, global_word_count=global_word_count),
         global_word_count=global_word_count,
-        deduplication_id=encodable(request.deduplication_id),
+        deduplication_id=encodable(request.once),
     )
     quotas = request.quotas
     if isinstance(quotas, MatchingQuotas):

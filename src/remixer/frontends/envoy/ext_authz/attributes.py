@@ -78,7 +78,6 @@ class CheckBag(MessageBag):
     def metadata(self) -> Mapping[str, Struct]:
         return self.context.metadata_context.filter_metadata
 
-    @property
     def deduplication_id(self) -> str:
         """Equal over Envoy's retries of one call, and only over these; "" if that cannot be told.
 

@@ -320,7 +320,7 @@ def test_deduplication_id_joins_the_request_id_and_envoys_own() -> None:
     request.attributes.request.http.id = "42"
     request.attributes.request.http.headers["x-request-id"] = "7c0c"
     decoded = CheckDecoder().decode(request.SerializeToString(), Vocabulary())
-    assert decoded.deduplication_id == "7c0c/42"
+    assert decoded.deduplication_id() == "7c0c/42"
 
 
 def test_a_client_that_repeats_its_request_id_gets_no_second_grant() -> None:
@@ -329,7 +329,7 @@ def test_a_client_that_repeats_its_request_id_gets_no_second_grant() -> None:
         request = CheckRequest()
         request.attributes.request.http.id = stream
         request.attributes.request.http.headers["x-request-id"] = "same"
-        ids.add(CheckDecoder().decode(request.SerializeToString(), Vocabulary()).deduplication_id)
+        ids.add(CheckDecoder().decode(request.SerializeToString(), Vocabulary()).deduplication_id())
     assert len(ids) == 2
 
 
@@ -338,14 +338,14 @@ def test_a_long_request_id_makes_no_long_deduplication_id() -> None:
     request.attributes.request.http.id = "42"
     request.attributes.request.http.headers["x-request-id"] = "x" * 60_000
     decoded = CheckDecoder().decode(request.SerializeToString(), Vocabulary())
-    assert decoded.deduplication_id == "x" * 64 + "/42"
+    assert decoded.deduplication_id() == "x" * 64 + "/42"
 
 
 def test_without_envoys_own_number_calls_are_not_deduplicated() -> None:
     request = CheckRequest()
     request.attributes.request.http.headers["x-request-id"] = "7c0c"
     decoded = CheckDecoder().decode(request.SerializeToString(), Vocabulary())
-    assert not decoded.deduplication_id
+    assert not decoded.deduplication_id()
 
 
 def test_a_connection_has_no_headers() -> None:

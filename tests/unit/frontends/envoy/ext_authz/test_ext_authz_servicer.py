@@ -87,7 +87,7 @@ def test_the_mixer_is_asked_for_every_matching_quota_and_gets_the_deadline() -> 
     (request,) = mixer.asked
     assert request.bag["request.path"] == "/a"
     assert request.quotas == MatchingQuotas()
-    assert request.deduplication_id == "/1"
+    assert request.once == "/1"
     assert request.deadline == Deadline(7.0)
 
 
