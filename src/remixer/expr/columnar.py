@@ -90,7 +90,7 @@ _ALL_SAME: Final[frozenset[type]] = frozenset({SameColumn})
 class ExpressionColumn:
     """The computation of one expression."""
 
-    __slots__ = ("_evaluate", "_names", "_of_bag")
+    __slots__ = ("_evaluate", "_names", "of_bag")
 
     def __init__(
         self, expression: Expression, convert: Callable[[Value], Value] | None = None
@@ -100,10 +100,10 @@ class ExpressionColumn:
         evaluate = cast("Callable[[_Row], Value]", expression.evaluate)
         self._names = sorted(expression.attributes)
         self._evaluate = evaluate if convert is None else lambda row: convert(evaluate(row))
-        self._of_bag = cast("Callable[[Bag], Value]", self._evaluate)
+        self.of_bag = cast("Callable[[Bag], Value]", self._evaluate)
 
     def one(self, bag: Bag, _done: DoneForOne) -> object:
-        return self._of_bag(bag)
+        return self.of_bag(bag)
 
     def many(self, columns: BagColumns, _done: Done) -> Made:
         names, evaluate = self._names, self._evaluate

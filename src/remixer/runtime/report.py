@@ -85,9 +85,10 @@ class Reporter:
         their batch through a bounded queue.
         """
         if len(bags) == 1:
-            route = table.route_for(bags[0])
+            (bag,) = bags
+            route = table.route_for(bag)
             if not route.generators:
-                return self._report_one(table, route, bags[0])
+                return self._report_one(table, route, bag)
         groups = _groups(table, columns_of(bags)) if bags else ()
         problems: list[_Problem] = []
         if any(group.route.generators for group in groups):

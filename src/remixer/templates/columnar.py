@@ -167,7 +167,16 @@ class _Maps:
 class _Carriers:
     """The computation of a message from those of its fields."""
 
-    __slots__ = ("_blank", "_carrier", "_computations", "_known", "_names", "_ones", "_slots")
+    __slots__ = (
+        "_blank",
+        "_carrier",
+        "_computations",
+        "_known",
+        "_leaves",
+        "_names",
+        "_others",
+        "_slots",
+    )
 
     def __init__(
         self, carrier: Callable[..., object], known: Mapping[str, object], parts: _Parts
@@ -176,13 +185,29 @@ class _Carriers:
         self._known = known
         self._names = [name for name, _ in parts]
         self._computations = [part for _, part in parts]
-        self._ones = [part.one for part in self._computations]
         order = _order(carrier, {*known, *self._names})
         self._blank = [known.get(name) for name in order or ()]
         self._slots = None if order is None else [order.index(name) for name in self._names]
+        placed = [*zip(self._slots or (), self._computations)]  # noqa: B905 - perhaps no slots
+        self._leaves = [
+            (slot, part.of_bag) for slot, part in placed if isinstance(part, ExpressionColumn)
+        ]
+        self._others = [
+            (slot, part.one) for slot, part in placed if not isinstance(part, ExpressionColumn)
+        ]
 
     def one(self, bag: Bag, done: DoneForOne) -> object:
-        return self._carrier_of([one(bag, done) for one in self._ones])
+        if self._slots is None:
+            return self._carrier_of([part.one(bag, done) for part in self._computations])
+        fields = self._blank.copy()
+        for slot, evaluate in self._leaves:
+            fields[slot] = evaluate(bag)
+        for slot, one in self._others:
+            fields[slot] = one(bag, done)
+        try:
+            return self._carrier(*fields)
+        except Exception as error:  # as below
+            raise NotMadeError from error
 
     def many(self, columns: BagColumns, done: Done) -> Made:
         made = [part.many(columns, done) for part in self._computations]
@@ -243,6 +268,9 @@ class _RecurringCarriers(_Carriers):
         super().__init__(carrier, known, parts)
         # By identity of the values, which are kept, so that no other object takes it over.
         self._remembered: dict[tuple[int, ...], tuple[object, Sequence[object]]] = {}
+
+    def one(self, bag: Bag, done: DoneForOne) -> object:
+        return self._carrier_of([part.one(bag, done) for part in self._computations])
 
     def _carrier_of(self, values: Sequence[object]) -> object:
         key = (*map(id, values),)

@@ -13,7 +13,7 @@ from typing import Final
 
 from remixer.attributes.values import PlainStringMap, Value
 from remixer.wire._pb.istio.mixer.v1.attributes_pb2 import CompressedAttributes
-from remixer.wire.bag import CompressedBag
+from remixer.wire.bag import CompressedBag, decode_duration, decode_timestamp
 from remixer.wire.dictionary import CHEAP_BYTES, GLOBAL_INDICES, MessageWords
 from remixer.wire.global_words import GLOBAL_WORDS
 
@@ -26,7 +26,7 @@ _REPORTS_OF_ONE_MEMORY: Final = 4_096
 class AskedNames:
     """Names of the global list that bags were asked for lately."""
 
-    __slots__ = ("encoded", "indices", "left", "names")
+    __slots__ = ("encoded", "indices", "left", "names", "texts")
 
     def __init__(self) -> None:
         self._forget()
@@ -37,6 +37,8 @@ class AskedNames:
         """Of these names, in the same order."""
         self.encoded: frozenset[bytes] = frozenset()
         """The names, as they would be among the words of a message."""
+        self.texts: dict[bytes, str] = {}
+        """Words that were decoded: labels recur, and one object is found sooner as a key."""
         self.left = _REPORTS_OF_ONE_MEMORY
         """So many bags are to be made before all is forgotten."""
 
@@ -46,6 +48,13 @@ class AskedNames:
         if self.left < 0:
             self._forget()
         return LoneReportBag(attributes, encoded, self)
+
+    def text_of(self, word: bytes) -> str:
+        """Raises `UnicodeDecodeError`."""
+        text = word.decode()
+        if len(self.texts) < _MOST_TEXTS:
+            self.texts[word] = text
+        return text
 
     def add(self, name: str) -> None:
         """Take note that a bag was asked for a name that it had not read."""
@@ -76,7 +85,7 @@ class LoneReportBag(CompressedBag):
 
     def _read_ahead(self, asked: AskedNames, encoded: list[bytes]) -> None:
         """As `__missing__`, of all names that are known; no word hides any of them."""
-        known, word_at = GLOBAL_WORDS, self._strings.get
+        known, word_at, text_of = GLOBAL_WORDS, self._strings.get, asked.texts.get
         others: list[tuple[str, int]] = []
         for name, index in zip(asked.names, asked.indices, strict=True):
             word = word_at(index)
@@ -86,8 +95,10 @@ class LoneReportBag(CompressedBag):
             try:
                 if word >= 0:
                     self[name] = known[word]
-                elif len(text := encoded[~word]) <= CHEAP_BYTES:
-                    self[name] = text.decode()
+                elif (text := text_of(encoded[~word])) is not None:
+                    self[name] = text
+                elif len(encoded[~word]) <= CHEAP_BYTES:
+                    self[name] = asked.text_of(encoded[~word])
             except (IndexError, UnicodeDecodeError):
                 pass  # left to `__missing__`, as are long texts
         if others:
@@ -111,7 +122,17 @@ class LoneReportBag(CompressedBag):
                 value = doubles.get(index)
             if value is None:
                 value = bools.get(index)
-            self[name] = self._scalar_at(index) if value is None else value
+            self[name] = self._time_or_bytes(index) if value is None else value
+
+    def _time_or_bytes(self, index: int) -> Value | None:
+        """The later half of the type maps."""
+        attributes = self._attributes
+        timestamps, durations = attributes.timestamps, attributes.durations
+        if index in timestamps:
+            return decode_timestamp(timestamps[index])
+        if index in durations:
+            return decode_duration(durations[index])
+        return attributes.bytes.get(index)
 
     def _read_map(self, name: str, index: int, encoded: list[bytes]) -> None:
         """Left to `__missing__` if it is large, or any word is not as it should be."""
@@ -131,5 +152,7 @@ class LoneReportBag(CompressedBag):
         self[name] = found
 
 
+_MOST_TEXTS: Final = 1_024
+"""Of at most `CHEAP_BYTES` each."""
 _MOST_ENTRIES: Final = 8
 """Of a larger map, all words are decoded at once."""

@@ -2,15 +2,16 @@
 
 Theory of operation. What `MessageBag` finds out for each bag anew, where an attribute comes from and
 of what type it is declared, is found out once per column; and nothing is kept in the bags. Only
-attributes of the table are read so, and static ones that are text: all else the bags read themselves.
+attributes of the table are read so: all else the bags read themselves.
 """
 
-from collections.abc import Sequence
-from typing import Final, Generic, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Generic, TypeVar
 
 from remixer.attributes.columns import BagColumns, Column
 from remixer.attributes.values import ValueType
 from remixer.frontends.envoy.message_bag import MessageBag
+from remixer.frontends.envoy.static_attributes import static_value
 
 B = TypeVar("B", bound=MessageBag)
 
@@ -26,6 +27,9 @@ class MessageColumns(BagColumns, Generic[B]):
 
     def __len__(self) -> int:
         return len(self._bags)
+
+    def __iter__(self) -> Iterator[B]:
+        return iter(self._bags)
 
     def bag_at(self, position: int) -> B:
         return self._bags[position]
@@ -44,11 +48,13 @@ class MessageColumns(BagColumns, Generic[B]):
 
 
 def _column(bags: Sequence[B], name: str) -> Column:
-    if bags:
-        read = bags[0].table.get(name)
-        if read is not None and bags[0].vocabulary.types.get(name) in _TEXT:
-            return [bag.static[name] if name in bag.static else read(bag) for bag in bags]
-    return [bag[name] for bag in bags]
-
-
-_TEXT: Final = (None, ValueType.STRING)
+    read = bags[0].table.get(name) if bags else None
+    if read is None:
+        return [bag[name] for bag in bags]
+    declared = bags[0].vocabulary.types.get(name)
+    if declared is None or declared is ValueType.STRING:
+        return [static[name] if name in (static := bag.static) else read(bag) for bag in bags]
+    return [
+        static_value(static[name], declared) if name in (static := bag.static) else read(bag)
+        for bag in bags
+    ]

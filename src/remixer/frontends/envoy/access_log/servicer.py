@@ -56,8 +56,12 @@ def access_log_methods(
         try:
             async for message in messages:
                 bags = decoder.decode(message, vocabulary())
-                step = entries_at_once or len(bags) or 1
-                for first in range(0, len(bags), step):
+                count = len(bags)
+                step = entries_at_once or count
+                if 0 < count <= step:
+                    complaints.take(mixer.report(bags).errors)
+                    continue
+                for first in range(0, count, step or 1):
                     if first:
                         await asyncio.sleep(0)
                     complaints.take(mixer.report(bags.part(first, first + step)).errors)
