@@ -105,7 +105,7 @@ class Question:
     """A request whose answer is not remembered, or no more."""
 
     place: Place
-    stamp: object
+    stamp: Hashable  # mypyc compiles no dataclass with an `object`
     epoch: int
     keys: tuple[Key, ...]
     """Of every shape it may be of: equal tuples are probably one question."""
