@@ -1,6 +1,6 @@
 """Where the time of a call goes, as flame graphs: `python -m bench.profile [hit] [miss] [report]`.
 
-Starts a server, loads it, and asks `py-spy` (a development tool: `pip install py-spy`) for stacks.
+Starts a server, loads it, and asks `py-spy` (of the locked development tools) for stacks.
 Pictures are docs/profile-NAME.svg; frames of less than one part in two hundred are left out, so
 that their size is bounded.
 """
@@ -35,7 +35,7 @@ def main() -> int:
     console = Console(stderr=True)
     program = shutil.which("py-spy") or str(Path(sys.executable).with_name("py-spy"))
     if not Path(program).is_file():
-        console.print("py-spy is missing: pip install py-spy")
+        console.print("py-spy is missing: make types installs the development tools")
         return 1
     for name in options.names or PROFILES:
         subject = next(each for each in SUBJECTS if each.key == PROFILES[name])
