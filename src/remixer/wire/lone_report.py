@@ -52,7 +52,7 @@ class AskedNames:
     def text_of(self, word: bytes) -> str:
         """Raises `UnicodeDecodeError`."""
         text = word.decode()
-        if len(self.texts) < _MOST_TEXTS:
+        if len(self.texts) < _MOST_TEXTS and len(word) <= CHEAP_BYTES:
             self.texts[word] = text
         return text
 
@@ -139,13 +139,21 @@ class LoneReportBag(CompressedBag):
         entries = self._attributes.string_maps[index].entries
         if len(entries) > _MOST_ENTRIES:
             return
-        known = GLOBAL_WORDS
+        known, asked = GLOBAL_WORDS, self._asked
+        text_of = asked.texts.get
         found = PlainStringMap()
         try:
             for key in entries:
                 value = entries[key]
-                found[known[key] if key >= 0 else encoded[~key].decode()] = (
-                    known[value] if value >= 0 else encoded[~value].decode()
+                name_text = (
+                    known[key]
+                    if key >= 0
+                    else text_of(encoded[~key]) or asked.text_of(encoded[~key])
+                )
+                found[name_text] = (
+                    known[value]
+                    if value >= 0
+                    else text_of(encoded[~value]) or asked.text_of(encoded[~value])
                 )
         except (IndexError, UnicodeDecodeError):
             return
