@@ -57,6 +57,8 @@ _NOT_FORWARDED: Final = HeaderOperation(FORWARDED_HEADER, kind=HeaderOperationKi
 _LASTING: Final = frozenset({Provenance.COMPUTED, Provenance.MEMORY, Provenance.SHARED})
 _MOST_KEPT_ANSWERS: Final = 1024  # about 300 bytes each
 _LONGEST_KEPT_TEXT: Final = 256  # longer ones hold a value of the request's and do not recur
+_MOST_PREPARED: Final = 8  # answers of one outcome: quotas by different rules go with it
+_NONE: Final[frozenset[Reference]] = frozenset()
 _CONTENT_TYPE: Final = "content-type"
 _STALE: Final = HeaderValueOption(
     header=HeaderValue(key="x-remixer-cache", value="stale"),
@@ -154,16 +156,17 @@ def encode_outcome(
 class OutcomeEncoder:
     """`encode_outcome`, with the answers that recur kept.
 
-    An outcome without header operations is told the same way to every request, but for how long
-    its grants last; a rule set has few of them, so most answers cost one look-up instead of
-    building a message. An outcome that is given again, as one from memory is, carries its answer;
-    one that was computed is known by its fields.
+    An outcome without header operations is told the same way to every request, but for what its
+    quotas grant; a rule set has few of them, so most answers cost one look-up instead of building
+    a message. An outcome that is given again, as one from memory is, carries its answer; one that
+    was computed is known by its fields. What quotas grant recurs, too, and is kept apart.
     """
 
-    __slots__ = ("_plain",)
+    __slots__ = ("_plain", "_told_quotas")
 
     def __init__(self) -> None:
         self._plain = lru_cache(maxsize=_MOST_KEPT_ANSWERS)(_plain_answer)
+        self._told_quotas = lru_cache(maxsize=_MOST_KEPT_ANSWERS)(_told_quotas)
 
     def encode(
         self,
@@ -173,35 +176,43 @@ class OutcomeEncoder:
     ) -> bytes:
         """As `encode_outcome`."""
         quotas = outcome.quotas
-        if quotas or forwarded:
-            return self._encoded(outcome, headers, forwarded)
-        key = _PLAIN if forwarded is None else _PLAIN_FORWARDED
-        prepared = outcome.prepared.get(key)
-        if prepared is None:
-            prepared = self._encoded(outcome, headers, forwarded)
-            if _is_plain(outcome):
-                outcome.prepared[key] = prepared
-        return prepared
+        if forwarded or not _is_plain(outcome) or (quotas and not _are_granted(outcome)):
+            return encode_outcome(outcome, headers, forwarded)
+        key: object = _PLAIN if forwarded is None else _PLAIN_FORWARDED
+        if not quotas:
+            plain = outcome.prepared.get(key)
+            return plain or self._prepared(outcome, key, (), has_forwarded=forwarded is not None)
+        decisions = tuple(each.decision for each in quotas.values() if each.decision is not None)
+        key = key, decisions
+        plain = outcome.prepared.get(key)
+        if plain is None:
+            has_forwarded = forwarded is not None
+            plain = self._prepared(outcome, key, decisions, has_forwarded=has_forwarded)
+        grants = tuple((name, each.granted, each.valid_duration) for name, each in quotas.items())
+        is_short = sum(map(len, quotas)) <= _LONGEST_KEPT_TEXT
+        return plain + (self._told_quotas if is_short else _told_quotas)(grants)
 
-    def _encoded(
+    def _prepared(
         self,
         outcome: CheckOutcome,
-        headers: Mapping[str, str] | None,
-        forwarded: Mapping[str, str] | None,
+        key: object,
+        decisions: tuple[Decision, ...],
+        *,
+        has_forwarded: bool,
     ) -> bytes:
-        quotas = outcome.quotas
-        if _is_plain(outcome) and not forwarded and _have_no_say(quotas):
-            plain = self._plain(
-                outcome.status,
-                outcome.valid_duration,
-                outcome.valid_use_count,
-                UNKNOWN_REFERENCES if quotas else outcome.references,
-                outcome.decisions,
-                outcome.provenance,
-                forwarded is not None,
-            )
-            return plain + _told_quotas(quotas) if quotas else plain
-        return encode_outcome(outcome, headers, forwarded)
+        """The answer without what quotas grant, made, and kept by `key`; `decisions` are theirs."""
+        plain = self._plain(
+            outcome.status,
+            outcome.valid_duration,
+            outcome.valid_use_count,
+            UNKNOWN_REFERENCES if outcome.quotas else outcome.references,
+            outcome.decisions + decisions,
+            outcome.provenance,
+            has_forwarded,
+        )
+        if len(outcome.prepared) < _MOST_PREPARED:
+            outcome.prepared[key] = plain
+        return plain
 
 
 def _is_for_any_like_it(outcome: CheckOutcome) -> bool:
@@ -215,13 +226,17 @@ def _is_plain(outcome: CheckOutcome) -> bool:
     return outcome.directive is None and len(outcome.status.message) <= _LONGEST_KEPT_TEXT
 
 
-def _have_no_say(quotas: Mapping[str, QuotaOutcome]) -> bool:
-    """Whether the quotas change nothing but what is told of them."""
-    return all(each.granted and each.decision is None for each in quotas.values())
+def _are_granted(outcome: CheckOutcome) -> bool:
+    """Whether the quotas leave the verdict as it is, and add what is told of them."""
+    return outcome.status.code == 0 and all(each.granted for each in outcome.quotas.values())
 
 
-def _told_quotas(quotas: Mapping[str, QuotaOutcome]) -> bytes:
-    """To be appended to a serialized CheckResponse: protobuf merges what comes twice."""
+def _told_quotas(grants: tuple[tuple[str, int, Duration], ...]) -> bytes:
+    """To be appended to a serialized CheckResponse: protobuf merges what comes twice.
+
+    `grants`: by name, how much and for how long.
+    """
+    quotas = {name: QuotaOutcome(granted, lasts, _NONE) for name, granted, lasts in grants}
     response = CheckResponse()
     decision_metadata.write_quotas(response.dynamic_metadata, quotas)
     return response.SerializeToString()

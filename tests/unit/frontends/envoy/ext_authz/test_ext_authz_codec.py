@@ -400,14 +400,38 @@ def test_an_outcome_that_is_given_again_carries_its_answer() -> None:
     "given",
     [
         outcome(Status(7, "x" * 257)),
-        outcome(quotas={"a": quota(1)}),
+        outcome(quotas={"a": quota(0)}),
         outcome(directive=RouteDirective((HeaderOperation("x", "1"),))),
     ],
-    ids=["a long text", "quotas", "header operations"],
+    ids=["a long text", "an exhausted quota", "header operations"],
 )
 def test_an_outcome_carries_no_answer_that_is_told_to_one_request_only(given: CheckOutcome) -> None:
     OutcomeEncoder().encode(given, None)
     assert not given.prepared
+
+
+@pytest.mark.parametrize("forwarded", [None, {}])
+def test_whatever_quotas_one_verdict_gets_each_answer_says_its_own(
+    forwarded: dict[str, str] | None,
+) -> None:
+    encoder, verdict = OutcomeEncoder(), outcome(decisions=(LISTER,))
+    grants: list[dict[str, QuotaOutcome]] = [
+        {},
+        {"a": quota(1)},
+        {"a": quota(2)},
+        {"b": quota(1)},
+        {"a": replace(quota(1), valid_duration=Duration(7))},
+        {"a": replace(quota(1), decision=LISTER)},
+        {"a": replace(quota(1), decision=DENIER), "b": quota(3)},
+        {"a": quota(0), "b": quota(1)},
+        {"x" * 300: quota(1)},
+        *({"a": replace(quota(1), decision=LISTER._replace(rule=str(rule)))} for rule in range(9)),
+    ]
+    for quotas in grants * 2:
+        given = verdict.with_quotas(quotas)
+        made = CheckResponse.FromString(encode_outcome(given, None, forwarded))
+        assert CheckResponse.FromString(encoder.encode(given, None, forwarded)) == made
+    assert len(verdict.prepared) == 8
 
 
 def test_an_answer_with_a_long_text_is_made_anew_and_not_kept() -> None:
