@@ -74,7 +74,9 @@ news: $(VENV)/.dev ## News fragments are well-formed
 COMPILED := build/compiled
 COMPILED_FROM = $(shell find src -name __pycache__ -prune -o \( -name '*.py' -o -type d \) -print)
 COMPILED_TESTS := tests/unit/transport tests/property/test_transport_core_laws.py \
-  tests/contract/test_grpc_server.py
+  tests/contract/test_grpc_server.py tests/unit/tiers tests/unit/wire tests/unit/frontends \
+  tests/property/test_cache_laws.py tests/property/test_memory_table_laws.py \
+  tests/property/test_layout_laws.py tests/property/test_wire_laws.py
 
 compiled: $(COMPILED)/.built ## The hottest modules as machine code, in build/compiled (needs gcc)
 	@echo "compiled:" && find $(COMPILED) -name '*.so' | sort | sed 's/^/  /'

@@ -7,6 +7,7 @@ from html import escape
 from typing import Final, Protocol
 
 from remixer import __version__
+from remixer.foundation.build import is_compiled
 from remixer.observability.serving_metrics import CONTENT_TYPE
 from remixer.server.lifecycle import Readiness
 from remixer.server.pages import HTML, JSON, TEXT, Page, PageAnswer
@@ -51,7 +52,11 @@ def _healthz() -> PageAnswer:
 
 
 def _version() -> PageAnswer:
-    versions = {"version": __version__, "python": platform.python_version()}
+    versions = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "compiled": is_compiled(),
+    }
     return 200, JSON, json.dumps(versions).encode() + b"\n"
 
 

@@ -77,6 +77,7 @@ def test_version_is_told_to_people_and_to_machines() -> None:
     document = json.loads(CliRunner().invoke(app, ["version", "--output", "json"]).output)
 
     assert text.startswith(f"remixer {document['remixer']} (Python ")
+    assert ("compiled modules" in text) is document["compiled"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable
 
 from remixer import __version__
+from remixer.foundation.build import is_compiled
 from remixer.server.lifecycle import Phase, Readiness
 from remixer.server.monitoring import monitoring_routes
 from remixer.server.pages import PageAnswer
@@ -53,6 +54,7 @@ def test_version_is_json() -> None:
     status, content_type, body = get("/version")
     assert (status, content_type) == (200, "application/json")
     assert json.loads(body)["version"] == __version__
+    assert json.loads(body)["compiled"] is is_compiled()
 
 
 def test_index_links_to_every_page() -> None:
