@@ -25,6 +25,8 @@ from remixer.wire._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogs
 
 # A request is reported once, at its end; Envoy can also log its start and its progress.
 _FINISHED_REQUEST: Final = frozenset({AccessLogType.NotSet, AccessLogType.DownstreamEnd})
+FORWARDED_KEY: Final = b"forwarded"
+"""Without it in a message no entry's metadata has the field that `forwarded_in` looks for."""
 _OPEN: Final = "open"
 _CONTINUE: Final = "continue"
 _CLOSE: Final = "close"
@@ -64,13 +66,17 @@ class StreamDecoder:
             self._reporter = Reporter(entries.identifier.node)
         requests = entries.http_logs.log_entry
         if requests:
-            return self._http_bags(requests, vocabulary)
+            return self._http_bags(requests, vocabulary, has_forwarded=FORWARDED_KEY in message)
         return MessageColumns(
             [self._tcp_bag(entry, vocabulary) for entry in entries.tcp_logs.log_entry]
         )
 
     def _http_bags(
-        self, entries: Iterable[HTTPAccessLogEntry], vocabulary: Vocabulary
+        self,
+        entries: Iterable[HTTPAccessLogEntry],
+        vocabulary: Vocabulary,
+        *,
+        has_forwarded: bool,
     ) -> MessageColumns[HttpLogBag]:
         bags: list[HttpLogBag] = []
         reporter = self._reporter
@@ -79,7 +85,12 @@ class StreamDecoder:
             if common.access_log_type in _FINISHED_REQUEST:
                 bags.append(
                     HttpLogBag(
-                        entry, common, reporter, table=HTTP_ATTRIBUTES, vocabulary=vocabulary
+                        entry,
+                        common,
+                        reporter,
+                        table=HTTP_ATTRIBUTES,
+                        vocabulary=vocabulary,
+                        has_forwarded=has_forwarded,
                     )
                 )
         return MessageColumns(bags)

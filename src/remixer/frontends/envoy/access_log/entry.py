@@ -48,11 +48,14 @@ class Reporter:
 class LogBag(MessageBag):
     """What the bags of HTTP and TCP entries have in common."""
 
-    __slots__ = ("__dict__", "common", "metadata", "reporter")
+    __slots__ = ("__dict__", "common", "reporter")
 
     common: AccessLogCommon
-    metadata: Mapping[str, Struct]
     reporter: Reporter
+
+    @property
+    def metadata(self) -> Mapping[str, Struct]:
+        return self.common.metadata.filter_metadata
 
     @ReadOnce
     def is_outbound(self) -> bool:
@@ -134,16 +137,17 @@ class HttpLogBag(LogBag):
         *,
         table: AttributeTable["HttpLogBag"],
         vocabulary: Vocabulary,
+        has_forwarded: bool,
     ) -> None:
+        """`has_forwarded`: whether metadata may have attributes that the check took over."""
         self.table = table
+        self.common = common
         # Custom tags, and above them what the check took from the request's `x-istio-attributes`.
         tags = common.custom_tags
-        metadata = common.metadata.filter_metadata
-        forwarded = forwarded_in(metadata)
-        self.static = {**tags, **forwarded} if forwarded else tags
-        self.metadata = metadata
+        self.static = tags
+        if has_forwarded and (forwarded := forwarded_in(self.metadata)):
+            self.static = {**tags, **forwarded}
         self.vocabulary = vocabulary
-        self.common = common
         self.reporter = reporter
         self.request = entry.request
         self.response = entry.response
@@ -175,7 +179,6 @@ class TcpLogBag(LogBag):
     ) -> None:
         self.table = table
         self.static = common.custom_tags
-        self.metadata = common.metadata.filter_metadata
         self.vocabulary = vocabulary
         self.common = common
         self.reporter = reporter
