@@ -17,6 +17,7 @@ from remixer.foundation.status import Status
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest
 from remixer.runtime.metrics import NoMetrics
+from remixer.runtime.step_index import FEWEST_INDEXED
 from remixer.sdk import CheckResult, Handler
 from remixer.testing.clock import VirtualClock
 from remixer.testing.engine import RunningEngine, running_engine
@@ -198,6 +199,31 @@ setups = st.builds(
     policies=st.lists(st.sampled_from(POLICIES), max_size=1).map(tuple),
 )
 
+OPENINGS: Final = (
+    'user == "al"',
+    'user == "bo" && size == 3',
+    '"al" == user && request.headers["x"] == "1"',
+    'user == "x" && (source.namespace == "shop")',
+    'source.namespace == "bank"',
+    'destination.namespace == "shop" && user != "al"',
+)
+openings = st.sampled_from([*OPENINGS * 3, *CONDITIONS])
+# Of so many rules, one that cannot be compiled is likely.
+steady = st.sampled_from(["scripted", "deny", "direct", "steady", "short", "list"])
+steady_actions = st.tuples(steady, st.sampled_from([("nothing",), ("who",), ("key",)]))
+many_rules = st.builds(
+    RuleOf,
+    condition=openings,
+    actions=st.lists(steady_actions, min_size=1, max_size=1).map(tuple),
+    header=st.none() | st.none() | headers,
+    namespace=st.just("shop"),
+)
+large_setups = st.builds(
+    Setup,
+    rules=st.lists(many_rules, min_size=FEWEST_INDEXED, max_size=FEWEST_INDEXED + 4).map(tuple),
+    policies=st.just(()),
+)
+
 users = st.sampled_from(["al", "al", "bo", "x", "", 3, {"x": "1"}])
 bags = st.fixed_dictionaries(
     {"destination.namespace": st.sampled_from([*["shop"] * 9, "bank", "", 2, {"a": "b"}])},
@@ -243,12 +269,12 @@ class _Lines(logging.Handler):
 
 
 @contextmanager
-def logged() -> Iterator[list[object]]:
-    """All events of the runtime, those for debugging included."""
+def logged(of_level: int) -> Iterator[list[object]]:
+    """All events of the runtime from this level on."""
     logger, lines = logging.getLogger("remixer.runtime"), _Lines()
     level, propagates = logger.level, logger.propagate
     logger.addHandler(lines)
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(of_level)
     logger.propagate = False
     try:
         yield lines.lines
@@ -268,7 +294,13 @@ class Seen:
     lines: list[object] = field(default_factory=list)
 
 
-async def seen(setup: Setup, requests: list[CheckRequest], *, is_compiled: bool) -> Seen:
+async def seen(
+    setup: Setup,
+    requests: list[CheckRequest],
+    *,
+    is_compiled: bool,
+    log_level: int = logging.DEBUG,
+) -> Seen:
     journal, metrics, result = Journal(), Noted(), Seen()
 
     def make(script: Script, name: str) -> Handler:
@@ -281,7 +313,7 @@ async def seen(setup: Setup, requests: list[CheckRequest], *, is_compiled: bool)
         {"a": setup.text()}, adapters=adapters, metrics=metrics, clock=VirtualClock()
     ) as running:
         assert running.engine.generation.snapshot.problems == ()
-        with logged() as result.lines:
+        with logged(log_level) as result.lines:
             for request in requests:
                 result.answers.append(answer(running, request, is_compiled=is_compiled))
     result.told, result.events = metrics.told, journal.events
@@ -311,7 +343,6 @@ requests = st.builds(
 )
 
 
-@settings(deadline=None)  # two engines per example; time is not the law
 @given(setups, st.lists(requests, min_size=2, max_size=8))
 def test_the_compiled_check_is_the_interpreted_one(setup: Setup, asked: list[CheckRequest]) -> None:
     # Each request twice: the second may be answered with what was kept of the first.
@@ -319,3 +350,16 @@ def test_the_compiled_check_is_the_interpreted_one(setup: Setup, asked: list[Che
     compiled = asyncio.run(seen(setup, twice, is_compiled=True))
     interpreted = asyncio.run(seen(setup, twice, is_compiled=False))
     assert compiled == interpreted
+
+
+@settings(max_examples=40)  # of many rules each
+@given(large_setups, st.lists(requests, min_size=2, max_size=8))
+def test_functions_for_some_of_many_rules_are_the_interpreted_check(
+    setup: Setup, asked: list[CheckRequest]
+) -> None:
+    twice = [each for each in asked for _ in range(2)]
+    # With errors shown, all rules are evaluated one by one: the oracle has no index.
+    compiled = asyncio.run(seen(setup, twice, is_compiled=True, log_level=logging.INFO))
+    interpreted = asyncio.run(seen(setup, twice, is_compiled=False))
+    assert compiled.answers == interpreted.answers
+    assert (compiled.told, compiled.events) == (interpreted.told, interpreted.events)

@@ -2,7 +2,8 @@
 
 Where work can be done later (`slices`), a route's first request has its function written between
 that one and those that follow, which the interpreter answers until the function is there. A route
-that had a function and was changed gets its next one without being asked. A route that no change has touched keeps its function from one configuration to the next: equal
+that had a function and was changed gets its next one without being asked. A route of many rules has a
+function for each set of rules that may apply (`selected_checks`). A route that no change has touched keeps its function from one configuration to the next: equal
 stamps mean equal rules and the same handlers.
 """
 
@@ -12,17 +13,18 @@ from typing import Final, NamedTuple, Self, TypeAlias
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest
-from remixer.runtime.check_code import CheckFunction, write_check
+from remixer.runtime.check_code import CheckFunction, interpreted, write_check
 from remixer.runtime.compiled_check import CompiledCheck
 from remixer.runtime.function_writer import NotWritableError
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.routes import Route, RouteStamp, RouteTable
 from remixer.runtime.routing import routed
+from remixer.runtime.selected_checks import SelectedChecks, Taker
 from remixer.runtime.slices import Work, done_now
 
 MAX_COMPILED: Final = 1_000
-"""Routes, about 12 kB each; those that are asked later are interpreted."""
+"""Functions, about 12 kB each; what is asked later is interpreted."""
 
 
 Later: TypeAlias = Callable[[Work], None]
@@ -32,6 +34,8 @@ Later: TypeAlias = Callable[[Work], None]
 class _Compiled(NamedTuple):
     stamp: RouteStamp | None
     check: CheckFunction
+    selected: SelectedChecks | None = None
+    """Whose `check` it is."""
 
 
 class CompiledChecks:
@@ -55,6 +59,7 @@ class CompiledChecks:
         self._later = later
         self._compiled: dict[str, _Compiled] = {}
         """By the route's name."""
+        self._count = 0
 
     def followed_by(
         self, table: RouteTable, vocabulary: Vocabulary, *, later: Later | None = None
@@ -89,38 +94,57 @@ class CompiledChecks:
             if route is None:
                 continue
             if compiled.stamp is not None and compiled.stamp == route.stamp:
-                self._compiled[name] = compiled
+                self._keep(name, compiled)
             else:
                 changed.append(route)
         if self._later is not None:
             for route in changed:
                 self._first_asked(route)
 
+    def _keep(self, name: str, compiled: _Compiled) -> None:
+        if compiled.selected is None:
+            self._compiled[name] = compiled
+            self._count += 1
+            return
+        selected = compiled.selected.ordered_from(self._order)
+        self._compiled[name] = _Compiled(compiled.stamp, selected.check, selected)
+        self._count += len(selected.functions)
+
     def _first_asked(self, route: Route) -> _Compiled:
-        if len(self._compiled) >= MAX_COMPILED:
-            return _INTERPRETED
+        if route.check_index is not None:
+            selected = SelectedChecks(route, route.check_index, self._order)
+            found = _Compiled(route.stamp, selected.check, selected)
+            self._compiled[route.name] = found
+            return found
+
+        def take(check: CheckFunction) -> None:
+            self._compiled[route.name] = _Compiled(route.stamp, check)
+
         self._compiled[route.name] = _INTERPRETED
-        work = self._compile(route)
+        if not self._order(route, (), take):
+            del self._compiled[route.name]
+            return _INTERPRETED
+        return self._compiled[route.name]
+
+    def _order(self, route: Route, read: tuple[str, ...], take: Taker) -> bool:
+        """See `Order`."""
+        if self._count >= MAX_COMPILED:
+            return False
+        self._count += 1
+        work = self._write(route, read, take)
         if self._later is None:
             done_now(work)
         else:
             self._later(work)
-        return self._compiled[route.name]
+        return True
 
-    def _compile(self, route: Route) -> Work:
-        check: CheckFunction = _interpreted
+    def _write(self, route: Route, read: tuple[str, ...], take: Taker) -> Work:
         try:
-            code = yield from write_check(route, self._vocabulary, self._guard)
+            code = yield from write_check(route, self._vocabulary, self._guard, read=read)
         except NotWritableError:
-            pass
+            take(interpreted)
         else:
-            check = CompiledCheck(code, route, guard=self._guard, metrics=self._metrics).check
-        self._compiled[route.name] = _Compiled(route.stamp, check)
+            take(CompiledCheck(code, route, guard=self._guard, metrics=self._metrics).check)
 
 
-def _interpreted(*_request: object) -> CheckOutcome | None:
-    """Stands where no function could be written."""
-    return None
-
-
-_INTERPRETED: Final = _Compiled(None, _interpreted)
+_INTERPRETED: Final = _Compiled(None, interpreted)

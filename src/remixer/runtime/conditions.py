@@ -31,6 +31,11 @@ def applies(condition: Condition | None, rule: str, bag: Bag) -> bool:
         return False
 
 
+def shows_errors() -> bool:
+    """Whether somebody wants to see why conditions have no value."""
+    return _log.shows_debug
+
+
 def which_may_apply(steps: Sequence[S], index: StepIndex[S] | None, bag: Bag) -> Sequence[S]:
     """Those of `steps` whose condition must be evaluated; all if somebody wants to see errors."""
     if index is None or _log.shows_debug:

@@ -49,24 +49,42 @@ class _Numbers:
 class StepIndex(Generic[S_co]):
     """The steps of one route, in the order of configuration; looked into at the first question."""
 
-    __slots__ = ("_numbers", "_steps")
+    __slots__ = ("_numbers", "steps")
 
     def __init__(self, steps: Sequence[S_co]) -> None:
-        self._steps = steps
+        self.steps: Final = steps
         self._numbers: _Numbers | None = None
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """What is read to select steps."""
+        return tuple(self._known().by_attribute)
 
     def candidates(self, bag: Bag) -> Sequence[S_co]:
         """All steps that apply, and some that do not."""
-        numbers = self._numbers
-        if numbers is None:
-            numbers = self._numbers = _Numbers(self._steps)
-        found = numbers.others.copy()
-        for attribute, by_text in numbers.by_attribute.items():
+        selection = self.selection(bag)
+        if selection is None:
+            return self.steps
+        return [self.steps[number] for number in selection[0]]
+
+    def selection(self, bag: Bag) -> tuple[tuple[int, ...], list[str | None]] | None:
+        """Numbers of `candidates`, and the values of `attributes`; None: all may apply."""
+        known = self._known()
+        found = known.others.copy()
+        values: list[str | None] = []
+        for attribute, by_text in known.by_attribute.items():
             value = bag[attribute]
             if type(value) is str:
                 found += by_text.get(value, _NOBODY)
             elif value is not None:
                 # What an error says of such a value may read more of it.
-                return self._steps
+                return None
+            values.append(value)
         found.sort()
-        return [self._steps[number] for number in found]
+        return tuple(found), values
+
+    def _known(self) -> _Numbers:
+        known = self._numbers
+        if known is None:
+            known = self._numbers = _Numbers(self.steps)
+        return known

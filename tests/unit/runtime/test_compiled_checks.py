@@ -1,5 +1,6 @@
 """Compiled checks: what is compiled, what is kept, and where the interpreter stands in."""
 
+import logging
 import traceback
 from dataclasses import replace
 
@@ -28,6 +29,7 @@ from remixer.runtime.function_writer import NotWritableError
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import NoMetrics
 from remixer.runtime.slices import Work, done_now
+from remixer.runtime.step_index import FEWEST_INDEXED
 from remixer.sdk.adapter import AnyAdapterInfo
 from remixer.testing.clock import VirtualClock
 from remixer.testing.engine import RunningEngine, running_engine
@@ -260,12 +262,30 @@ async def test_a_traceback_shows_the_policys_text() -> None:
 # ------------------------------------------------------------ configurations that follow
 
 
+class Kept:
+    """Keeps what is to be done later."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Work] = []
+
+    def done(self) -> int:
+        """How many pieces of work there were; does them."""
+        waiting, self.waiting = self.waiting, []
+        for each in waiting:
+            done_now(each)
+        return len(waiting)
+
+
 class Watched(CompiledChecks):
     """Tells which functions it has."""
 
     @property
     def functions(self) -> dict[str, CheckFunction]:
         return {name: compiled.check for name, compiled in self._compiled.items()}
+
+    @property
+    def count(self) -> int:
+        return self._count
 
 
 def watched(running: RunningEngine, later: Later | None = None) -> Watched:
@@ -314,21 +334,64 @@ async def test_of_too_many_routes_the_later_ones_are_interpreted() -> None:
         assert asked(running.engine, last).status.is_ok
 
 
+# ------------------------------------------------------------ routes of many rules
+
+
+def many(count: int) -> str:
+    each = 'user == "u{0}" && source.namespace != "n{0}"'
+    rules = [
+        rule(f"r{number}", action("d", "nothing"), match=each.format(number))
+        for number in range(count)
+    ]
+    return DENIED + "".join(rules)
+
+
+async def test_of_many_rules_those_that_may_apply_get_a_function() -> None:
+    async with running_engine({"a": many(MAX_PARTS)}, adapters=adapters()) as running:
+        checks = watched(running)
+        for user in ("u1", "u2", "nobody", "u1", "somebody else"):
+            of = request(user=user, **{"source.namespace": "x"})
+            assert checks.check_now(of) == running.engine.interpreted_now(of)
+        assert checks.count == 3  # for u1, for u2, and for nobody
+
+
+async def test_a_route_of_many_rules_keeps_its_functions_while_nothing_changes() -> None:
+    async with running_engine({"a": many(MAX_PARTS)}, adapters=adapters()) as running:
+        of, work = request(user="u1", **{"source.namespace": "x"}), Kept()
+        before = watched(running)
+        outcome = before.check_now(of)
+        generation = running.engine.generation
+        after = before.followed_by(
+            generation.routes, generation.snapshot.vocabulary, later=work.waiting.append
+        )
+        assert after.check_now(of) is outcome
+        assert after.check_now(request(user="u2")) is None
+        assert work.done() == 1
+        assert after.check_now(request(user="u2")) is not None
+
+
+async def test_functions_for_some_rules_count_among_the_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("remixer.runtime.compiled_checks.MAX_COMPILED", 2)
+    async with running_engine({"a": many(MAX_PARTS)}, adapters=adapters()) as running:
+        checks = watched(running)
+        found = [checks.check_now(request(user=f"u{number}")) for number in range(3)]
+        assert [each is None for each in found] == [False, False, True]
+        assert asked(running.engine, request(user="u2")).status.is_ok
+
+
+async def test_all_rules_are_interpreted_where_errors_are_shown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running_engine({"a": many(FEWEST_INDEXED)}, adapters=adapters()) as running:
+        with caplog.at_level(logging.DEBUG, logger="remixer.runtime.conditions"):
+            assert asked(running.engine, request()).status.is_ok
+    events = [each for each in caplog.records if each.getMessage() == "match_not_evaluated"]
+    assert len(events) == FEWEST_INDEXED
+
+
 # ------------------------------------------------------------ functions that are written later
-
-
-class Kept:
-    """Keeps what is to be done later."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Work] = []
-
-    def done(self) -> int:
-        """How many pieces of work there were; does them."""
-        waiting, self.waiting = self.waiting, []
-        for each in waiting:
-            done_now(each)
-        return len(waiting)
 
 
 async def test_the_first_request_asks_for_a_function_and_does_not_wait() -> None:
