@@ -58,34 +58,35 @@ class _Links:
 class _Queue:
     """Slots in the order of their coming. A slot is in one queue at a time."""
 
-    __slots__ = ("_links", "first", "last", "length")
+    __slots__ = ("_after", "_before", "first", "last", "length")
 
     def __init__(self, links: _Links) -> None:
-        self._links = links
+        self._after = links.after
+        self._before = links.before
         self.first = self.last = _NOWHERE
         self.length = 0
 
     def append(self, slot: int) -> None:
-        links, last = self._links, self.last
-        links.before[slot], links.after[slot] = last, _NOWHERE
+        last, after = self.last, self._after
+        self._before[slot] = last
+        after[slot] = _NOWHERE
         if last == _NOWHERE:
             self.first = slot
         else:
-            links.after[last] = slot
+            after[last] = slot
         self.last = slot
         self.length += 1
 
     def remove(self, slot: int) -> None:
-        links = self._links
-        before, after = links.before[slot], links.after[slot]
+        before, after = self._before[slot], self._after[slot]
         if before == _NOWHERE:
             self.first = after
         else:
-            links.after[before] = after
+            self._after[before] = after
         if after == _NOWHERE:
             self.last = before
         else:
-            links.before[after] = before
+            self._before[after] = before
         self.length -= 1
 
 

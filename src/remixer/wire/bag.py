@@ -35,8 +35,19 @@ class CompressedBag(dict[str, Value | None]):
         self._strings = attributes.strings
 
     def __missing__(self, name: str) -> Value | None:
-        index = self._words.index_of(name)
-        value = self[name] = None if index is None else self._value_at(index)
+        words = self._words
+        index = words.index_of(name)
+        value: Value | None = None
+        if index is not None:
+            word = self._strings.get(index)
+            if word is None:
+                value = self._value_at(index)
+            else:
+                try:
+                    value = words.text(word)
+                except LookupError:
+                    value = None
+        self[name] = value
         return value
 
     def names(self) -> Iterator[str]:
@@ -65,12 +76,7 @@ class CompressedBag(dict[str, Value | None]):
                     yield name
 
     def _value_at(self, index: int) -> Value | None:
-        word = self._strings.get(index)
-        if word is not None:
-            try:
-                return self._words.text(word)
-            except LookupError:
-                return None
+        """What is no text."""
         string_maps = self._attributes.string_maps
         if index in string_maps:
             try:

@@ -15,6 +15,10 @@ from remixer.wire.global_words import GLOBAL_WORDS
 from remixer.wire.text import encodable
 
 GLOBAL_INDICES: Final[dict[str, int]] = {word: index for index, word in enumerate(GLOBAL_WORDS)}
+_GLOBAL_NAMES: Final[dict[str, tuple[bytes, int | None]]] = {
+    word: (word.encode(), index) for word, index in GLOBAL_INDICES.items()
+}
+"""Each as it would stand among the words of a message, too."""
 GLOBAL_WORD_COUNT: Final = len(GLOBAL_WORDS)
 
 # What a client shrinks to after a dictionary error. Source: the C++ client, 1.1 to 1.3.
@@ -90,9 +94,10 @@ class MessageWords:
         known = self._known
         if known is None:
             known = self._known = frozenset(self._encoded)
-        encoded = name.encode("utf-8", "replace")
+        pair = _GLOBAL_NAMES.get(name)
+        encoded, index = (name.encode("utf-8", "replace"), None) if pair is None else pair
         if encoded not in known:
-            return GLOBAL_INDICES.get(name)
+            return index
         last = len(self._encoded) - 1 - self._encoded[::-1].index(encoded)
         return ~last
 

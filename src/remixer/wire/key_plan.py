@@ -82,10 +82,14 @@ class KeyPlan:
             names = self._read_names(words)
         except IndexError:
             return None
-        by_names = self._by_names
-        if names not in by_names and len(by_names) < _MOST_VARIANTS:
-            by_names[names] = _steps(self._layout, self._wanted, words)
-        return by_names.get(names)
+        steps = self._by_names.get(names)
+        return self._new_steps(names, words) if steps is None else steps
+
+    def _new_steps(self, names: object, words: Sequence[bytes]) -> KeySteps | None:
+        if names in self._by_names or len(self._by_names) >= _MOST_VARIANTS:
+            return None
+        steps = self._by_names[names] = _steps(self._layout, self._wanted, words)
+        return steps
 
 
 class _Found:
