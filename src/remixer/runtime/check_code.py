@@ -27,7 +27,8 @@ wall, with one look at the clock between two of them. Last, what attributes were
 objects the handlers answered with name the outcome, which mostly was made for an earlier request.
 
 Not written, and so interpreted: routes with generators, breakers, handlers that wait, outputs, or
-expressions whose reads cannot be told in advance, and routes of more than `MAX_PARTS` parts.
+expressions whose reads cannot be told in advance, and routes of more than `MAX_PARTS` parts, unless
+an index tells which of their rules may apply (`selected_checks`).
 """
 
 import ast
