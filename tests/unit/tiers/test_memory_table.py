@@ -106,3 +106,11 @@ def test_a_table_grows_by_blocks() -> None:
         assert slot == number
     assert table.key_at(19_999) == "19999"
     assert len(keys(table)) == 20_000
+
+
+def test_slots_are_given_out_in_turn_past_the_blocks_they_are_added_in() -> None:
+    room = 8_192 + 256 + 3
+    table = filled(room)
+    assert [slot for slot, _ in table.entries(0, table.slots)] == [*range(room)]
+    assert table.slots == room
+    assert all(table.slot_of(f"old-{number}") == number for number in range(room))
