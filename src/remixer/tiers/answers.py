@@ -219,7 +219,9 @@ class Answers:
 
     def is_ok(self, slot: int) -> bool:
         """Whether the answer at a slot is no denial."""
-        return self._verdict_at(slot).outcome.status.is_ok
+        verdict = self._verdicts[slot]
+        assert verdict is not None  # noqa: S101 - set when the slot was given out
+        return verdict.outcome.status.code == 0
 
     def is_ending(self, slot: int, *, now_s: float) -> bool:
         """Whether it is time to renew the answer at a slot."""

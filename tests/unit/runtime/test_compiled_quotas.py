@@ -150,7 +150,9 @@ async def test_matching_quotas_are_compiled_and_leave_out_what_does_not_apply() 
         assert set(quotas._compiled["shop"].functions) == {"count", "size"}
 
 
-async def test_a_route_without_quotas_has_none_that_match() -> None:
-    async with running_engine({"a": BASE}, adapters=ADAPTERS) as running:
-        asked = CheckRequest(request().bag, quotas=MatchingQuotas())
+@pytest.mark.parametrize("rules", [BASE, ONE], ids=["nowhere", "elsewhere"])
+async def test_a_route_without_quotas_has_none_that_match(rules: str) -> None:
+    async with running_engine({"a": rules}, adapters=ADAPTERS) as running:
+        bag = plain_bag({"destination.namespace": "bank", "user": "al"})
+        asked = CheckRequest(bag, quotas=MatchingQuotas())
         assert compiled_for(running).allocate_now(asked) == {}
