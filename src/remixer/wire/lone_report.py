@@ -9,6 +9,7 @@ So nothing depends on what is known but how quickly a bag answers. It does not d
 either in which a client writes its attributes, which for hash maps is another one each time.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from remixer.attributes.values import PlainStringMap, Value
@@ -69,19 +70,37 @@ class AskedNames:
 class LoneReportBag(CompressedBag):
     """A `CompressedBag` that has read what others were asked for."""
 
-    __slots__ = ("_asked",)
+    __slots__ = ("_asked", "_encoded")
+
+    _encoded: list[bytes] | None
+    """None as soon as there are `_words`."""
 
     def __init__(
         self, attributes: CompressedAttributes, encoded: list[bytes], asked: AskedNames
     ) -> None:
-        super().__init__(attributes, MessageWords(encoded))
+        # As of `CompressedBag`, but for the words: most bags never look for any.
+        self._attributes = attributes
+        self._strings = attributes.strings
+        self._encoded = encoded
         self._asked = asked
         if asked.encoded.isdisjoint(encoded):
             self._read_ahead(asked, encoded)
 
     def __missing__(self, name: str) -> Value | None:
         self._asked.add(name)
+        self._prepare()
         return super().__missing__(name)
+
+    def names(self) -> Iterator[str]:
+        self._prepare()
+        return super().names()
+
+    def _prepare(self) -> None:
+        """Have words to look for."""
+        encoded = self._encoded
+        if encoded is not None:
+            self._words = MessageWords(encoded)
+            self._encoded = None
 
     def _read_ahead(self, asked: AskedNames, encoded: list[bytes]) -> None:
         """As `__missing__`, of all names that are known; no word hides any of them."""

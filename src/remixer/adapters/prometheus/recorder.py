@@ -75,7 +75,9 @@ class Recorder:
     def record(self, metric: Metric) -> None:
         """Raises `MetricError`; then nothing has changed."""
         value = metric.value
-        if type(value) is not int and type(value) is not float:
+        if type(value) is Duration:
+            value = value / _SECOND_NS
+        elif type(value) is not int and type(value) is not float:
             value = _number(metric)
         if value != value:  # noqa: PLR0124 - NaN
             message = f"{metric.name}: NaN cannot be recorded"
@@ -119,12 +121,10 @@ class Recorder:
 
 
 def _number(metric: Metric) -> float:
-    """Durations in seconds; texts as the number they read as."""
+    """Texts as the number they read as."""
     value: Value | None = metric.value
     number: float | None = None
-    if type(value) is Duration:
-        number = value / _SECOND_NS
-    elif type(value) is str:
+    if type(value) is str:
         number = parse_number(value)
     if number is None:
         # Not the value itself: this text is logged, and requests hold secrets.
