@@ -27,10 +27,13 @@ _INIT = '"""Generated from protos/ by protos/generate.py; never edited."""\n'
 
 
 def generate(into: Path) -> None:
-    """Replace the contents of `into`; raises `SystemExit` with protoc's own messages shown."""
-    shutil.rmtree(into, ignore_errors=True)
+    """Replace the contents of `into`; raises `SystemExit` with protoc's own messages shown.
+
+    What protoc refuses leaves `into` as it was.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         _compile(Path(scratch))
+        shutil.rmtree(into, ignore_errors=True)
         for made in sorted((Path(scratch) / _PREFIX).rglob("*_pb2.py*")):
             target = into / made.relative_to(Path(scratch) / _PREFIX)
             target.parent.mkdir(parents=True, exist_ok=True)
