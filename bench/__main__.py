@@ -76,7 +76,7 @@ def _facts(progress: Progress) -> list[Fact]:
 def _columns(options: argparse.Namespace) -> list[columns.Column]:
     found = [columns.OURS_IN_PROCESS]
     if h2load.is_installed():
-        found.append(columns.OURS)
+        found += [columns.OURS, columns.OURS_COMPILED] if options.compiled else [columns.OURS]
     else:
         Console(stderr=True).print("no rows over gRPC: apt-get install nghttp2-client")
     if options.previous:
@@ -113,6 +113,9 @@ def _options() -> argparse.Namespace:
         default=previous.newest_tag(),
         metavar="REV",
         help="an earlier version for two more columns; default: the newest tag, if any",
+    )
+    parser.add_argument(
+        "--compiled", action="store_true", help="a column for what `make compiled` built"
     )
     parser.add_argument(
         "--peer",

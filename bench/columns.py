@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bench import worker
 from bench.measure import Figure
-from bench.previous import ROOT, sources_of
+from bench.previous import COMPILED, ROOT, sources_of
 from bench.subjects import LIBRARY_KEY, SUBJECTS
 
 _MIXERS = frozenset(each.key for each in SUBJECTS if each.is_mixers)
@@ -27,7 +27,7 @@ class Column:
     keys: frozenset[str]
     """Rows that it has."""
     revision: str | None = None
-    """Of the sources; None: ours."""
+    """Of the sources, or `COMPILED`; None: ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class Cell:
 OURS_IN_PROCESS = Column("in process", worker.IN_PROCESS, _EVERYWHERE | {LIBRARY_KEY})
 OURS = Column("over gRPC", worker.OWN, _EVERYWHERE)
 """The one that goals are for."""
+OURS_COMPILED = Column("compiled", worker.OWN, _EVERYWHERE, COMPILED)
+"""The same with the modules that `make compiled` turned into machine code."""
 GRPCIO = Column("over grpcio", worker.GRPCIO, _EVERYWHERE)
 
 
