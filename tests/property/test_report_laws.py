@@ -22,7 +22,9 @@ from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import NoMetrics
 from remixer.runtime.preprocess import generate
 from remixer.runtime.report import MAX_ERRORS, Reporter
+from remixer.runtime.report_plan import MOST_REMEMBERED
 from remixer.runtime.routes import Route, RouteTable, Target
+from remixer.runtime.step_index import FEWEST_INDEXED
 from remixer.runtime.stepping import run_to_end
 from remixer.sdk import Handler
 from remixer.templates.build import InstanceError
@@ -136,6 +138,26 @@ rules = st.builds(
 )
 setups = st.lists(rules, min_size=1, max_size=4).map(tuple)
 
+OPENINGS: Final = (
+    'user == "al"',
+    'user == "bo" && size > 1',
+    '"al" == user && request.headers["x"] == "1"',
+    'user == "x" && (source.namespace == "shop")',
+    'source.namespace == "bank"',
+    'destination.namespace == "shop" && user != "al"',
+)
+many_rules = st.builds(
+    RuleOf,
+    condition=st.sampled_from([*OPENINGS * 3, *CONDITIONS]),
+    handler=st.sampled_from([*HANDLERS]),
+    instances=st.sampled_from(
+        [("count",), ("bytes", "twin"), ("fixed",), ("strict",), ("line", "event"), ("count",)]
+    ),
+    namespace=st.sampled_from([*["shop"] * 5, "istio-system"]),
+    generator=st.just(""),
+)
+large_setups = st.lists(many_rules, min_size=FEWEST_INDEXED, max_size=FEWEST_INDEXED + 8).map(tuple)
+
 # Few values, some of them of the wrong type, and all that Python takes for equal.
 attributes: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
@@ -236,12 +258,12 @@ class _Lines(logging.Handler):
 
 
 @contextmanager
-def logged() -> Iterator[list[str]]:
-    """All events of the runtime, those for debugging included."""
+def logged(of_level: int) -> Iterator[list[str]]:
+    """All events of the runtime from this level on."""
     logger, lines = logging.getLogger("remixer.runtime"), _Lines()
     level, propagates = logger.level, logger.propagate
     logger.addHandler(lines)
-    logger.setLevel(logging.DEBUG)
+    logger.setLevel(of_level)
     logger.propagate = False
     try:
         yield lines.lines
@@ -316,7 +338,12 @@ class Seen:
 
 
 async def seen(
-    setup: Sequence[RuleOf], reported: Sequence[Sequence[Bag]], *, together: bool
+    setup: Sequence[RuleOf],
+    reported: Sequence[Sequence[Bag]],
+    *,
+    together: bool,
+    log_level: int = logging.DEBUG,
+    most_remembered: int = MOST_REMEMBERED,
 ) -> Seen:
     journal, metrics, result = Journal(), Noted(), Seen()
 
@@ -333,12 +360,12 @@ async def seen(
         generation = running.engine.generation
         assert generation.snapshot.problems == ()
         guard = Guard(clock=VirtualClock(), metrics=metrics, adapter_timeout_s=1.0)
-        reporter = Reporter(guard=guard, metrics=metrics)
+        reporter = Reporter(guard=guard, metrics=metrics, most_remembered=most_remembered)
 
         def later(bag: Bag) -> None:
             result.later.append({name: plain(bag[name]) for name in bag.names()})
 
-        with logged() as lines:
+        with logged(log_level) as lines:
             for each in reported:
                 if together:
                     outcome = reporter.report(generation.routes, each, later=later)
@@ -361,3 +388,24 @@ def test_bags_together_come_to_what_each_comes_to(
     every = [*reported, *reported, *([bag] for report in reported for bag in report)]
     together = asyncio.run(seen(setup, every, together=True))
     assert together == asyncio.run(seen(setup, every, together=False))
+
+
+@settings(deadline=None, max_examples=60)  # each builds two engines with many rules
+@given(
+    large_setups,
+    st.lists(reports, min_size=1, max_size=3),
+    st.sampled_from([logging.DEBUG, logging.INFO]),
+    st.sampled_from([-100, 0, MOST_REMEMBERED]),
+)
+def test_looking_up_some_of_many_rules_comes_to_what_all_come_to(
+    setup: tuple[RuleOf, ...],
+    reported: list[Sequence[Bag]],
+    log_level: int,
+    most_remembered: int,
+) -> None:
+    every = [*reported, *reported, *([bag] for report in reported for bag in report)]
+    # With errors shown nothing is looked up, and each of them is told.
+    together = asyncio.run(
+        seen(setup, every, together=True, log_level=log_level, most_remembered=most_remembered)
+    )
+    assert together == asyncio.run(seen(setup, every, together=False, log_level=log_level))

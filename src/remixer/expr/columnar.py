@@ -137,12 +137,33 @@ class ExpressionColumn:
 
 
 class MemoBudget:
-    """How much all memos together may still remember; whoever owns them starts anew at zero."""
+    """How much all memos together may still remember; whoever owns them forgets all at zero.
 
-    __slots__ = ("left",)
+    It grows with each memo, so that those that are many need not forget at each question.
+    """
+
+    __slots__ = ("_forget", "_most", "left")
 
     def __init__(self, most: int) -> None:
+        self._most = most
+        self._forget: list[Callable[[], None]] = []
         self.left = most
+
+    def admit(self, forget: Callable[[], None]) -> None:
+        """Grow by what one more memo may remember; `forget` makes it forget all."""
+        self._forget.append(forget)
+        self._most += _MORE_FOR_EACH
+        self.left += _MORE_FOR_EACH
+
+    def forget_all(self) -> None:
+        """Begin anew. Not while a memo is asked."""
+        for forget in self._forget:
+            forget()
+        self.left = self._most
+
+
+_MORE_FOR_EACH: Final = 4
+"""What a memo remembers of one bag alone, and of bags together that are alike: keys and results."""
 
 
 class Memo:
@@ -180,6 +201,7 @@ class Memo:
         self._remembered = 0
         self._asked = 0
         self._let_through = 0
+        budget.admit(self._clear)
 
     def one(self, bag: Bag, done: DoneForOne) -> object:
         value = done.get(self)
@@ -279,6 +301,9 @@ class Memo:
             return
         if 2 * self._remembered > self._asked:
             self._let_through = _LET_THROUGH
+        self._clear()
+
+    def _clear(self) -> None:
         self._tables.clear()
         self._remembered = self._asked = 0
 

@@ -28,7 +28,7 @@ from remixer.mixer.outcome import REPORTED, ReportOutcome
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.preprocess import generate
-from remixer.runtime.report_plan import Instances, ReportPlans
+from remixer.runtime.report_plan import MOST_REMEMBERED, Instances, ReportPlans
 from remixer.runtime.routes import NAMESPACE_ATTRIBUTES, Route, RouteTable
 from remixer.runtime.stepping import run_to_end
 
@@ -67,16 +67,19 @@ class _Part(NamedTuple):
 class Reporter:
     """Reports bags by the routes of one table after another."""
 
-    __slots__ = ("_guard", "_metrics", "_plans")
+    __slots__ = ("_guard", "_metrics", "_most_remembered", "_plans")
 
-    def __init__(self, *, guard: Guard, metrics: RuntimeMetrics) -> None:
+    def __init__(
+        self, *, guard: Guard, metrics: RuntimeMetrics, most_remembered: int = MOST_REMEMBERED
+    ) -> None:
         self._guard = guard
         self._metrics = metrics
-        self._plans = ReportPlans(RouteTable(), guard)
+        self._most_remembered = most_remembered
+        self._plans = self._new_plans(RouteTable())
 
     def forget(self) -> None:
         """Let go of the latest table, and of all that was remembered for it."""
-        self._plans = ReportPlans(RouteTable(), self._guard)
+        self._plans = self._new_plans(RouteTable())
 
     def report(self, table: RouteTable, bags: Sequence[Bag], *, later: Later) -> ReportOutcome:
         """Dispatch `bags`. An instance that cannot be built is left out and named in the outcome.
@@ -112,9 +115,13 @@ class Reporter:
 
     def _plans_of(self, table: RouteTable) -> ReportPlans:
         plans = self._plans
-        if plans.table is not table or plans.is_spent:
-            plans = self._plans = ReportPlans(table, self._guard)
+        if plans.table is not table:
+            plans = self._plans = self._new_plans(table)
+        plans.settle()
         return plans
+
+    def _new_plans(self, table: RouteTable) -> ReportPlans:
+        return ReportPlans(table, self._guard, most_remembered=self._most_remembered)
 
     def _preprocessed(
         self,

@@ -2,16 +2,18 @@
 
 Theory of operation. A `ReportPlans` belongs to one route table. For each step of a route it has a
 computation that tells to which bags the rule applies, and one for the instances of each target; they
-remember what recurs (`remixer.expr.columnar`). Steps that several routes share are planned once.
-All that is remembered ends with the table, or when there is too much of it: then it begins anew.
+remember what recurs (`remixer.expr.columnar`). Steps that several routes share are planned once, and
+so is an instance that many rules have. Nothing is planned before a bag needs it: of many rules, most
+are passed over by what their conditions begin with (`remixer.runtime.report_steps`).
+All plans end with the table. What they remember ends when there is too much of it; plans stay.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from remixer.attributes.bag import Bag
-from remixer.attributes.columns import BagColumns, SelectedColumns
+from remixer.attributes.columns import BagColumns, SameColumn, SelectedColumns
 from remixer.expr.columnar import (
     Computation,
     Done,
@@ -21,17 +23,20 @@ from remixer.expr.columnar import (
     MemoBudget,
     NotMadeError,
 )
+from remixer.expr.compile import Expression
 from remixer.expr.errors import EvaluationError
 from remixer.expr.reads import readings_of
-from remixer.runtime.conditions import applies
+from remixer.runtime.conditions import applies, shows_errors
 from remixer.runtime.guard import Guard
 from remixer.runtime.report_delivery import Delivery
+from remixer.runtime.report_steps import StepsOfRoute
 from remixer.runtime.routes import ReportStep, Route, RouteTable, Target
 from remixer.templates.build import InstanceError
 from remixer.templates.columnar import ColumnarInstances
 
-_MOST_REMEMBERED: Final = 20_000
-"""Results of all rules together; some tens of megabytes."""
+MOST_REMEMBERED: Final = 20_000
+"""Results of all rules together, beside a few for each; some tens of megabytes."""
+_ALL_SAME: Final[frozenset[type]] = frozenset({SameColumn})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +53,21 @@ class Instances:
 class ReportPlans:
     """Plans of the routes of one table."""
 
-    def __init__(self, table: RouteTable, guard: Guard) -> None:
+    def __init__(self, table: RouteTable, guard: Guard, *, most_remembered: int) -> None:
+        """`most_remembered`: as `MOST_REMEMBERED`, which is for servers."""
         self.table = table
         self._guard = guard
         self._deliveries: dict[tuple[str, str], Delivery] = {}
-        self._budget = MemoBudget(_MOST_REMEMBERED)
+        self._budget = MemoBudget(most_remembered)
         self._instances = ColumnarInstances(self._budget)
+        self._computations: dict[int, Computation] = {}
         self._steps: dict[int, _Step] = {}
-        self._routes: dict[int, tuple[_Step, ...]] = {}
+        self._routes: dict[int, StepsOfRoute[_Step]] = {}
 
-    @property
-    def is_spent(self) -> bool:
-        """Whether it remembers as much as it may."""
-        return self._budget.left <= 0
+    def settle(self) -> None:
+        """Forget what was remembered, if it is too much. Not while something is gathered."""
+        if self._budget.left <= 0:
+            self._budget.forget_all()
 
     def gather(
         self, route: Route, columns: BagColumns, positions: Sequence[int]
@@ -69,9 +76,8 @@ class ReportPlans:
 
         `columns`: of the bags that go there, at least one. `positions`: which they are of all.
         """
-        done: Done = {}
-        for step in self._steps_of(route):
-            yield from step.gather(columns, positions, done)
+        for step, part in self._steps_of(route).for_many(columns, positions):
+            yield from step.gather(part.columns, part.positions, part.done)
 
     def gather_one(
         self, route: Route, bag: Bag, problems: list[str]
@@ -79,8 +85,8 @@ class ReportPlans:
         """As `gather`, for a bag that is alone: instances by where they go, as first met."""
         done: DoneForOne = {}
         batches: dict[Delivery, list[object]] = {}
-        for step in self._steps_of(route):
-            if not (step.is_always or step.is_for(bag, done)):
+        for step in self._steps_of(route).for_one(bag):
+            if not applies(step.condition, step.rule, bag):
                 continue
             for target in step.targets:
                 try:
@@ -98,31 +104,28 @@ class ReportPlans:
                     batches[delivery] = [instance]
         return batches
 
-    def _steps_of(self, route: Route) -> "tuple[_Step, ...]":
+    def targets_of(self, step: ReportStep) -> "tuple[_Target, ...]":
+        """The plans of all targets of a step."""
+        return tuple(
+            _Target(target, self._computation(target), self._delivery_of(target))
+            for target in step.targets
+        )
+
+    def memo_of(self, match: Expression) -> Computation:
+        """The computation of a condition, which remembers."""
+        return Memo(readings_of(match), ExpressionColumn(match), budget=self._budget)
+
+    def _steps_of(self, route: Route) -> "StepsOfRoute[_Step]":
         steps = self._routes.get(id(route))
         if steps is None:
-            steps = self._routes[id(route)] = tuple(map(self._step, route.report))
+            steps = self._routes[id(route)] = StepsOfRoute(route.report, self._step)
         return steps
 
     def _step(self, step: ReportStep) -> "_Step":
         planned = self._steps.get(id(step))
         if planned is None:
-            planned = self._steps[id(step)] = _Step(
-                step, self._condition(step), self._targets_of(step)
-            )
+            planned = self._steps[id(step)] = _Step(step, self)
         return planned
-
-    def _condition(self, step: ReportStep) -> Computation | None:
-        """None if there is none to evaluate column by column."""
-        if step.match is None:
-            return None
-        return Memo(readings_of(step.match), ExpressionColumn(step.match), budget=self._budget)
-
-    def _targets_of(self, step: ReportStep) -> "tuple[_Target, ...]":
-        return tuple(
-            _Target(target, self._computation(target), self._delivery_of(target))
-            for target in step.targets
-        )
 
     def _delivery_of(self, target: Target[object]) -> Delivery:
         entry = target.entry
@@ -136,36 +139,40 @@ class ReportPlans:
         config = target.instance
         if config.expressions is None:
             return None
-        return self._instances.of(config.template, config.name, config.expressions)
+        # The table, which is kept, keeps the configuration: no other object takes its identity.
+        found = self._computations.get(id(config))
+        if found is None:
+            found = self._instances.of(config.template, config.name, config.expressions)
+            self._computations[id(config)] = found
+        return found
 
 
 class _Step:
-    """A rule's part in reports."""
+    """A rule's part in reports; planned as far as it was needed."""
 
-    __slots__ = ("_compute", "_step", "is_always", "targets")
+    __slots__ = ("_compute", "_match", "_plans", "_step", "_targets", "condition", "rule")
 
-    def __init__(
-        self, step: ReportStep, compute: Computation | None, targets: "tuple[_Target, ...]"
-    ) -> None:
+    def __init__(self, step: ReportStep, plans: ReportPlans) -> None:
         self._step = step
-        self._compute = compute
-        self.targets = targets
-        self.is_always = step.condition is None
+        self._plans = plans
+        self._match = step.match
+        self._compute: Computation | None = None
+        self._targets: tuple[_Target, ...] | None = None
+        self.condition = step.condition
+        self.rule = step.rule
 
-    def is_for(self, bag: Bag, done: DoneForOne) -> bool:
-        """Whether the rule applies to a bag."""
-        step = self._step
-        if self._compute is not None:
-            try:
-                return bool(self._compute.one(bag, done))
-            except EvaluationError:
-                pass  # told below
-        return applies(step.condition, step.rule, bag)
+    @property
+    def targets(self) -> "tuple[_Target, ...]":
+        """What the rule reports, to whom."""
+        targets = self._targets
+        if targets is None:
+            targets = self._targets = self._plans.targets_of(self._step)
+        return targets
 
     def gather(
         self, columns: BagColumns, positions: Sequence[int], done: Done
     ) -> Iterator[Instances]:
-        if self._step.condition is not None:
+        if self.condition is not None:
             chosen = self._chosen(columns, done)
             if not chosen:
                 return
@@ -179,20 +186,41 @@ class _Step:
     def _chosen(self, columns: BagColumns, done: Done) -> Sequence[int]:
         """The bags to which the rule applies."""
         every = range(len(columns))
-        if self._compute is None:
+        match = self._match
+        if match is None:
             return [each for each in every if self._applies(columns, each)]
-        made = self._compute.many(columns, done)
+        read = [columns.column(name) for name in match.attributes]
+        if _ALL_SAME.issuperset(map(type, read)):
+            # An evaluation asks for what the expression mentions, and for nothing else.
+            row = {name: column[0] for name, column in zip(match.attributes, read, strict=True)}
+            try:
+                return every if match.evaluate(cast("Bag", row)) else ()
+            except EvaluationError:
+                self._tell(columns, every)
+                return ()
+        made = self._remembering(match).many(columns, done)
         if made.is_same:
             return every if made.values[0] else ()
-        return [
-            each
-            for each, value in enumerate(made.values)
-            if value or (each in made.failed and self._applies(columns, each))
-        ]
+        if not made.failed:
+            return [each for each, value in enumerate(made.values) if value]
+        self._tell(columns, sorted(made.failed))
+        return [each for each in every if made.values[each] and each not in made.failed]
+
+    def _remembering(self, match: Expression) -> Computation:
+        """The computation of the condition."""
+        compute = self._compute
+        if compute is None:
+            compute = self._compute = self._plans.memo_of(match)
+        return compute
+
+    def _tell(self, columns: BagColumns, failed: Iterable[int]) -> None:
+        """Tell why the condition has no value, if somebody wants to see it."""
+        if shows_errors():
+            for each in failed:
+                self._applies(columns, each)
 
     def _applies(self, columns: BagColumns, position: int) -> bool:
-        step = self._step
-        return applies(step.condition, step.rule, columns.bag_at(position))
+        return applies(self.condition, self.rule, columns.bag_at(position))
 
 
 class _Target:

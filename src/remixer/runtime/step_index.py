@@ -60,6 +60,15 @@ class StepIndex(Generic[S_co]):
         """What is read to select steps."""
         return tuple(self._known().by_attribute)
 
+    @property
+    def others(self) -> Sequence[int]:
+        """Numbers of the steps that must be evaluated whatever a request has."""
+        return self._known().others
+
+    def opened_by(self, attribute: str, text: str) -> Sequence[int]:
+        """Numbers of the steps that begin with this attribute having this text."""
+        return self._known().by_attribute[attribute].get(text, _NOBODY)
+
     def candidates(self, bag: Bag) -> Sequence[S_co]:
         """All steps that apply, and some that do not."""
         selection = self.selection(bag)

@@ -67,10 +67,13 @@ class ColumnarInstances:
             case Known(value=value):
                 return Constant(value)
             case MessagePlan(computed=computed):
-                recurs = not any(isinstance(part, Leaf) for _, part in computed)
-                return (_RecurringCarriers if recurs else _Carriers)(
-                    plan.carrier, plan.known, self._parts(plan)
-                )
+                parts = self._parts(plan)
+                if any(isinstance(part, Leaf) for _, part in computed):
+                    return _Carriers(plan.carrier, plan.known, parts)
+                recurring = _RecurringCarriers(plan.carrier, plan.known, parts)
+                # Made of what memos remember: it never recurs after they have forgotten.
+                self._budget.admit(recurring.forget)
+                return recurring
             case Leaf() | MapPlan():
                 message = f"instance {name} is planned as a {type(plan).__name__}"
                 raise InternalError(message)
@@ -268,6 +271,10 @@ class _RecurringCarriers(_Carriers):
         super().__init__(carrier, known, parts)
         # By identity of the values, which are kept, so that no other object takes it over.
         self._remembered: dict[tuple[int, ...], tuple[object, Sequence[object]]] = {}
+
+    def forget(self) -> None:
+        """Let go of all that was made."""
+        self._remembered.clear()
 
     def one(self, bag: Bag, done: DoneForOne) -> object:
         return self._carrier_of([part.one(bag, done) for part in self._computations])

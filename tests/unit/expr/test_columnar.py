@@ -110,11 +110,36 @@ def test_a_memo_that_does_not_help_steps_aside() -> None:
 def test_long_texts_weigh_more_and_all_weigh_something() -> None:
     budget = MemoBudget(1_000)
     memo = Memo([Reading("a")], Echo(), budget=budget, most=10_000)
+    before = budget.left
     memo.one(bags(["x"])[0], {})
-    light = 1_000 - budget.left
+    light = before - budget.left
     memo.one(bags(["x" * 10_000])[0], {})
     assert 0 < light < 10
-    assert budget.left < 1_000 - 30
+    assert budget.left < before - 30
+
+
+def test_a_budget_has_room_for_one_question_to_each_of_many_memos() -> None:
+    budget = MemoBudget(10)
+    memos = [Memo([Reading("a")], Echo(), budget=budget) for _ in range(1_000)]
+    for memo in memos:
+        memo.one(bags(["x"])[0], {})
+        memo.many(GatheredColumns(bags(["x", "x"])), {})
+    assert budget.left > 0
+
+
+def test_all_memos_of_a_budget_forget_together_and_remember_anew() -> None:
+    budget, echoes = MemoBudget(10), [Echo(), Echo()]
+    memos = [Memo([Reading("a")], echo, budget=budget) for echo in echoes]
+    full = budget.left
+    (bag,) = bags(["x"])
+    for memo in memos:
+        memo.one(bag, {})
+    assert budget.left < full
+    budget.forget_all()
+    assert budget.left == full
+    for memo in [*memos, *memos]:
+        memo.one(bag, {})
+    assert [echo.made for echo in echoes] == [2, 2]
 
 
 @pytest.mark.parametrize(
