@@ -137,28 +137,24 @@ class ExpressionColumn:
 
 
 class MemoBudget:
-    """How much all memos together may still remember; whoever owns them forgets all at zero.
+    """How much all memos together may still remember; at zero, whoever owns them makes them forget.
 
     It grows with each memo, so that those that are many need not forget at each question.
     """
 
-    __slots__ = ("_forget", "_most", "left")
+    __slots__ = ("_most", "left")
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._forget: list[Callable[[], None]] = []
         self.left = most
 
-    def admit(self, forget: Callable[[], None]) -> None:
-        """Grow by what one more memo may remember; `forget` makes it forget all."""
-        self._forget.append(forget)
+    def grow(self) -> None:
+        """By what one more memo may remember."""
         self._most += _MORE_FOR_EACH
         self.left += _MORE_FOR_EACH
 
-    def forget_all(self) -> None:
-        """Begin anew. Not while a memo is asked."""
-        for forget in self._forget:
-            forget()
+    def renew(self) -> None:
+        """Begin anew, now that all memos have forgotten."""
         self.left = self._most
 
 
@@ -201,7 +197,7 @@ class Memo:
         self._remembered = 0
         self._asked = 0
         self._let_through = 0
-        budget.admit(self._clear)
+        budget.grow()
 
     def one(self, bag: Bag, done: DoneForOne) -> object:
         value = done.get(self)
@@ -301,9 +297,10 @@ class Memo:
             return
         if 2 * self._remembered > self._asked:
             self._let_through = _LET_THROUGH
-        self._clear()
+        self.forget()
 
-    def _clear(self) -> None:
+    def forget(self) -> None:
+        """All. Not while it is asked."""
         self._tables.clear()
         self._remembered = self._asked = 0
 

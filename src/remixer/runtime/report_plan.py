@@ -56,18 +56,13 @@ class ReportPlans:
     def __init__(self, table: RouteTable, guard: Guard, *, most_remembered: int) -> None:
         """`most_remembered`: as `MOST_REMEMBERED`, which is for servers."""
         self.table = table
-        self._guard = guard
-        self._deliveries: dict[tuple[str, str], Delivery] = {}
-        self._budget = MemoBudget(most_remembered)
-        self._instances = ColumnarInstances(self._budget)
-        self._computations: dict[int, Computation] = {}
+        self._planner = _Planner(guard, most_remembered)
         self._steps: dict[int, _Step] = {}
         self._routes: dict[int, StepsOfRoute[_Step]] = {}
 
     def settle(self) -> None:
         """Forget what was remembered, if it is too much. Not while something is gathered."""
-        if self._budget.left <= 0:
-            self._budget.forget_all()
+        self._planner.settle()
 
     def gather(
         self, route: Route, columns: BagColumns, positions: Sequence[int]
@@ -76,7 +71,7 @@ class ReportPlans:
 
         `columns`: of the bags that go there, at least one. `positions`: which they are of all.
         """
-        for step, part in self._steps_of(route).for_many(columns, positions):
+        for step, part in self._steps_of(route).for_many(columns, positions, self._step):
             yield from step.gather(part.columns, part.positions, part.done)
 
     def gather_one(
@@ -85,7 +80,7 @@ class ReportPlans:
         """As `gather`, for a bag that is alone: instances by where they go, as first met."""
         done: DoneForOne = {}
         batches: dict[Delivery, list[object]] = {}
-        for step in self._steps_of(route).for_one(bag):
+        for step in self._steps_of(route).for_one(bag, self._step):
             if not applies(step.condition, step.rule, bag):
                 continue
             for target in step.targets:
@@ -104,28 +99,48 @@ class ReportPlans:
                     batches[delivery] = [instance]
         return batches
 
-    def targets_of(self, step: ReportStep) -> "tuple[_Target, ...]":
-        """The plans of all targets of a step."""
-        return tuple(
-            _Target(target, self._computation(target), self._delivery_of(target))
-            for target in step.targets
-        )
-
-    def memo_of(self, match: Expression) -> Computation:
-        """The computation of a condition, which remembers."""
-        return Memo(readings_of(match), ExpressionColumn(match), budget=self._budget)
-
     def _steps_of(self, route: Route) -> "StepsOfRoute[_Step]":
         steps = self._routes.get(id(route))
         if steps is None:
-            steps = self._routes[id(route)] = StepsOfRoute(route.report, self._step)
+            steps = self._routes[id(route)] = StepsOfRoute(route.report)
         return steps
 
     def _step(self, step: ReportStep) -> "_Step":
         planned = self._steps.get(id(step))
         if planned is None:
-            planned = self._steps[id(step)] = _Step(step, self)
+            planned = self._steps[id(step)] = _Step(step, self._planner)
         return planned
+
+
+class _Planner:
+    """Plans targets and conditions of one table. Knows none of its steps: these know it."""
+
+    def __init__(self, guard: Guard, most_remembered: int) -> None:
+        self._guard = guard
+        self._deliveries: dict[tuple[str, str], Delivery] = {}
+        self._budget = MemoBudget(most_remembered)
+        self._instances = ColumnarInstances(self._budget)
+        self._computations: dict[int, Computation] = {}
+        self._conditions: list[Memo] = []
+
+    def settle(self) -> None:
+        if self._budget.left > 0:
+            return
+        self._instances.forget()
+        for memo in self._conditions:
+            memo.forget()
+        self._budget.renew()
+
+    def targets_of(self, step: ReportStep) -> "tuple[_Target, ...]":
+        return tuple(
+            _Target(target, self._computation(target), self._delivery_of(target))
+            for target in step.targets
+        )
+
+    def condition_of(self, match: Expression) -> Computation:
+        memo = Memo(readings_of(match), ExpressionColumn(match), budget=self._budget)
+        self._conditions.append(memo)
+        return memo
 
     def _delivery_of(self, target: Target[object]) -> Delivery:
         entry = target.entry
@@ -150,11 +165,11 @@ class ReportPlans:
 class _Step:
     """A rule's part in reports; planned as far as it was needed."""
 
-    __slots__ = ("_compute", "_match", "_plans", "_step", "_targets", "condition", "rule")
+    __slots__ = ("_compute", "_match", "_planner", "_step", "_targets", "condition", "rule")
 
-    def __init__(self, step: ReportStep, plans: ReportPlans) -> None:
+    def __init__(self, step: ReportStep, planner: _Planner) -> None:
         self._step = step
-        self._plans = plans
+        self._planner = planner
         self._match = step.match
         self._compute: Computation | None = None
         self._targets: tuple[_Target, ...] | None = None
@@ -166,7 +181,7 @@ class _Step:
         """What the rule reports, to whom."""
         targets = self._targets
         if targets is None:
-            targets = self._targets = self._plans.targets_of(self._step)
+            targets = self._targets = self._planner.targets_of(self._step)
         return targets
 
     def gather(
@@ -210,7 +225,7 @@ class _Step:
         """The computation of the condition."""
         compute = self._compute
         if compute is None:
-            compute = self._compute = self._plans.memo_of(match)
+            compute = self._compute = self._planner.condition_of(match)
         return compute
 
     def _tell(self, columns: BagColumns, failed: Iterable[int]) -> None:

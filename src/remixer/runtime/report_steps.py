@@ -9,7 +9,7 @@ sees those of all steps: then all are asked about all bags.
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from operator import itemgetter
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from remixer.attributes.bag import Bag
 from remixer.attributes.columns import BagColumns, SameColumn, SelectedColumns
@@ -19,6 +19,8 @@ from remixer.runtime.routes import ReportStep
 from remixer.runtime.step_index import FEWEST_INDEXED, StepIndex
 
 P = TypeVar("P")
+_Plan: TypeAlias = Callable[[ReportStep], P]
+"""Gives the plan of a step, the same for the same step."""
 
 
 class Part(NamedTuple):
@@ -32,48 +34,48 @@ class Part(NamedTuple):
 class StepsOfRoute(Generic[P]):
     """The steps of one route, each planned when it may apply for the first time."""
 
-    __slots__ = ("_every", "_index", "_plan", "_steps")
+    __slots__ = ("_every", "_index", "_steps")
 
-    def __init__(self, steps: Sequence[ReportStep], plan: Callable[[ReportStep], P]) -> None:
-        """`plan` gives the same plan for the same step."""
+    def __init__(self, steps: Sequence[ReportStep]) -> None:
         self._steps = steps
-        self._plan = plan
         self._every: list[P] | None = None
         index = StepIndex(steps) if len(steps) >= FEWEST_INDEXED else None
         self._index = index if index is not None and index.attributes else None
 
-    def for_one(self, bag: Bag) -> Sequence[P]:
-        """The steps that may apply to a bag, in their order."""
+    def for_one(self, bag: Bag, plan: _Plan[P]) -> Sequence[P]:
+        """The steps that may apply to a bag, in their order. `plan` is the same at each call."""
         index = self._index
         if index is None or shows_errors():
-            return self._all()
+            return self._all(plan)
         found = [*index.others]
         for attribute in index.attributes:
             value = bag[attribute]
             if type(value) is str:
                 found += index.opened_by(attribute, value)
         found.sort()
-        steps, plan = self._steps, self._plan
+        steps = self._steps
         return [plan(steps[number]) for number in found]
 
-    def for_many(self, columns: BagColumns, positions: Sequence[int]) -> Iterator[tuple[P, Part]]:
+    def for_many(
+        self, columns: BagColumns, positions: Sequence[int], plan: _Plan[P]
+    ) -> Iterator[tuple[P, Part]]:
         """The steps that may apply, in their order, each with the bags that it may apply to."""
         whole = Part(columns, positions, {})
         index = self._index
         if index is None or shows_errors():
-            return zip(self._all(), repeat(whole))
+            return zip(self._all(plan), repeat(whole))
         found = [(number, whole) for number in index.others]
         for attribute in index.attributes:
             for text, part in _by_text(whole, attribute):
                 found += [(number, part) for number in index.opened_by(attribute, text)]
         found.sort(key=itemgetter(0))
-        steps, plan = self._steps, self._plan
+        steps = self._steps
         return iter([(plan(steps[number]), part) for number, part in found])
 
-    def _all(self) -> Sequence[P]:
+    def _all(self, plan: _Plan[P]) -> Sequence[P]:
         every = self._every
         if every is None:
-            every = self._every = [*map(self._plan, self._steps)]
+            every = self._every = [*map(plan, self._steps)]
         return every
 
 

@@ -57,6 +57,12 @@ class ColumnarInstances:
     def __init__(self, budget: MemoBudget) -> None:
         self._budget = budget
         self._maps: dict[object, Memo] = {}
+        self._remembering: list[Memo | _RecurringCarriers] = []
+
+    def forget(self) -> None:
+        """Make all computations forget. What was made of remembered values goes with them."""
+        for each in self._remembering:
+            each.forget()
 
     def of(
         self, template: Template, name: str, expressions: Mapping[str, Expression]
@@ -71,8 +77,7 @@ class ColumnarInstances:
                 if any(isinstance(part, Leaf) for _, part in computed):
                     return _Carriers(plan.carrier, plan.known, parts)
                 recurring = _RecurringCarriers(plan.carrier, plan.known, parts)
-                # Made of what memos remember: it never recurs after they have forgotten.
-                self._budget.admit(recurring.forget)
+                self._remembering.append(recurring)
                 return recurring
             case Leaf() | MapPlan():
                 message = f"instance {name} is planned as a {type(plan).__name__}"
@@ -108,7 +113,9 @@ class ColumnarInstances:
 
     def _memo(self, compute: Computation, plan: Plan) -> Memo:
         readings = {reading for each in _expressions(plan) for reading in readings_of(each)}
-        return Memo(_without_entries_of_whole(readings), compute, budget=self._budget)
+        memo = Memo(_without_entries_of_whole(readings), compute, budget=self._budget)
+        self._remembering.append(memo)
+        return memo
 
 
 def _expressions(plan: Plan) -> Iterator[Expression]:

@@ -127,7 +127,7 @@ def test_a_budget_has_room_for_one_question_to_each_of_many_memos() -> None:
     assert budget.left > 0
 
 
-def test_all_memos_of_a_budget_forget_together_and_remember_anew() -> None:
+def test_memos_that_have_forgotten_remember_anew() -> None:
     budget, echoes = MemoBudget(10), [Echo(), Echo()]
     memos = [Memo([Reading("a")], echo, budget=budget) for echo in echoes]
     full = budget.left
@@ -135,7 +135,9 @@ def test_all_memos_of_a_budget_forget_together_and_remember_anew() -> None:
     for memo in memos:
         memo.one(bag, {})
     assert budget.left < full
-    budget.forget_all()
+    for memo in memos:
+        memo.forget()
+    budget.renew()
     assert budget.left == full
     for memo in [*memos, *memos]:
         memo.one(bag, {})

@@ -1,7 +1,7 @@
 """Which steps of many are asked about which bags of a report, and when each is planned."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -30,6 +30,7 @@ class Planned:
     """Steps of one route, known by their numbers."""
 
     steps: StepsOfRoute[int]
+    plan: Callable[[ReportStep], int]
     numbers: list[int] = field(default_factory=list)
     """Of those that were planned so far."""
 
@@ -52,7 +53,7 @@ async def planned(count: int = COUNT) -> AsyncIterator[Planned]:
                 made.numbers.append(number)
             return number
 
-        made = Planned(StepsOfRoute(report, plan))
+        made = Planned(StepsOfRoute(report), plan)
         yield made
 
 
@@ -70,9 +71,9 @@ async def test_only_steps_that_may_apply_are_asked_and_planned(
     has: Mapping[str, Value | Mapping[str, str]], asked: list[int]
 ) -> None:
     async with planned() as made:
-        assert [*made.steps.for_one(plain_bag(has))] == asked
+        assert [*made.steps.for_one(plain_bag(has), made.plan)] == asked
         bags = columns_of([plain_bag(has)] * 2)
-        found = [*made.steps.for_many(bags, (4, 8))]
+        found = [*made.steps.for_many(bags, (4, 8), made.plan)]
         assert [(number, [*part.positions]) for number, part in found] == [
             (number, [4, 8]) for number in asked
         ]
@@ -82,7 +83,7 @@ async def test_only_steps_that_may_apply_are_asked_and_planned(
 async def test_a_step_is_asked_about_the_bags_that_have_its_text() -> None:
     bags: list[Bag] = [plain_bag({"user": user}) for user in ("u5", "u1", "nobody", "u5", 3)]
     async with planned() as made:
-        found = [*made.steps.for_many(columns_of(bags), range(10, 15))]
+        found = [*made.steps.for_many(columns_of(bags), range(10, 15), made.plan)]
     assert [(number, [*part.positions]) for number, part in found] == [
         (1, [11]),
         (3, [10, 13]),
@@ -95,7 +96,7 @@ async def test_a_step_is_asked_about_the_bags_that_have_its_text() -> None:
 
 async def test_few_steps_are_asked_about_all() -> None:
     async with planned(FEWEST_INDEXED - 1) as made:
-        assert [*made.steps.for_one(plain_bag({}))] == [*range(FEWEST_INDEXED - 1)]
+        assert [*made.steps.for_one(plain_bag({}), made.plan)] == [*range(FEWEST_INDEXED - 1)]
 
 
 async def test_all_steps_are_asked_where_errors_are_shown(
@@ -104,6 +105,6 @@ async def test_all_steps_are_asked_where_errors_are_shown(
     bag = plain_bag({"user": "u5"})
     async with planned() as made:
         with caplog.at_level(logging.DEBUG, logger="remixer.runtime.conditions"):
-            assert [*made.steps.for_one(bag)] == [*range(COUNT)]
-            many = made.steps.for_many(columns_of([bag, bag]), (0, 1))
+            assert [*made.steps.for_one(bag, made.plan)] == [*range(COUNT)]
+            many = made.steps.for_many(columns_of([bag, bag]), (0, 1), made.plan)
             assert [number for number, _ in many] == [*range(COUNT)]
