@@ -18,7 +18,7 @@ from remixer.foundation.errors import PolicyError
 from remixer.foundation.status import Code
 from remixer.mixer.outcome import CacheHints, CheckOutcome, Provenance, RouteDirective
 from remixer.tiers.keys import Key, Shape, serial_of
-from remixer.tiers.memory import MemoryTable
+from remixer.tiers.memory import MemoryTable, add_zeros
 from remixer.tiers.settings import CacheSettings
 
 NOT_KEPT: Final = -1
@@ -60,6 +60,9 @@ class Verdict:
     __slots__ = (
         "ahead_s",
         "ahead_uses",
+        "first_share",
+        "is_ending_at_first",
+        "left_at_first",
         "life_s",
         "outcome",
         "stale_for_s",
@@ -83,8 +86,14 @@ class Verdict:
         """And so is one with fewer uses left."""
         self.told: dict[tuple[int, int], CheckOutcome] = {}
         """As told to callers that keep it, by time and uses left: few, so that they recur."""
-        self.told_first: dict[tuple[int, Provenance], CheckOutcome] = {}
-        """As told to those that keep it and fetched it, by uses and where it comes from."""
+        first_share = self.uses if self.uses <= 0 else _SHARES[self.uses.bit_length()]
+        self.first_share = first_share
+        """What a caller gets that keeps it and fetched it, and what is left then."""
+        self.left_at_first = self.uses - max(first_share, 0)
+        self.is_ending_at_first = 0 <= self.left_at_first < self.ahead_uses
+        """Whether so few are left then that it is renewed."""
+        self.told_first: dict[Provenance, CheckOutcome] = {}
+        """As told to such a caller, by where it comes from."""
 
 
 class Place:
@@ -267,22 +276,19 @@ class Answers:
         """What a caller that keeps it is told of an answer just learned at `slot`."""
         if slot == NOT_KEPT:
             return self._told_of(outcome, outcome.valid_use_count)
-        given = uses = self._uses[slot]
-        if uses > 0:
-            given = _SHARES[uses.bit_length()]
-            self._uses[slot] = uses - given
+        verdict = self._verdicts[slot]
+        assert verdict is not None  # noqa: S101 - set when it was learned
+        given = verdict.first_share
+        if given > 0:
+            self._uses[slot] = verdict.left_at_first
             self.uses_spent += given
-        verdict = self._verdict_at(slot)
-        if 0 <= self._uses[slot] < verdict.ahead_uses:
+        if verdict.is_ending_at_first:
             self._ahead_s[slot] = self._born_s[slot]
         if outcome.quotas:
             return self._told_of(outcome, given)
-        known = verdict.told_first
-        told = known.get((given, outcome.provenance))
+        told = verdict.told_first.get(outcome.provenance)
         if told is None:
-            if len(known) >= _MOST_TOLD:
-                known.clear()
-            told = known[given, outcome.provenance] = self._told_of(outcome, given)
+            told = verdict.told_first[outcome.provenance] = self._told_of(outcome, given)
         return told
 
     def _told_of(self, outcome: CheckOutcome, uses: int) -> CheckOutcome:
@@ -395,10 +401,9 @@ class Answers:
     def _add_rows(self) -> None:
         """As many to all columns as the table has slots."""
         rows = self.table.slots - len(self._verdicts)
-        self._born_s.extend(repeat(0.0, rows))
-        self._ahead_s.extend(repeat(0.0, rows))
-        self._ends_s.extend(repeat(0.0, rows))
-        self._uses.extend(repeat(0, rows))
+        for column in (self._born_s, self._ahead_s, self._ends_s):
+            add_zeros(column, rows)
+        add_zeros(self._uses, rows)
         self._verdicts.extend(repeat(None, rows))
 
     def _new_shape(self, place: Place, references: frozenset[Reference]) -> Shape:

@@ -126,7 +126,8 @@ class MemoryTable:
         self._mask = shards - 1
         self._shards: tuple[dict[str, int], ...] = tuple({} for _ in range(shards))
         self._keys: list[dict[int, str]] = []
-        """By slot, in blocks. No lists: a collection would visit each of their items."""
+        """By slot, in blocks; "" or none of those that are free. No lists: a collection would visit
+        each of their items."""
         self._entry_bytes = array("I")
         self._rounds = bytearray()
         """By slot: how often its key was asked for since it passed the end of its queue, to 3."""
@@ -162,7 +163,7 @@ class MemoryTable:
 
     def key_at(self, slot: int) -> str:
         """The key at a slot in use; "" at one that is free."""
-        return self._keys[slot // _SHARD_KEYS][slot]
+        return self._keys[slot // _SHARD_KEYS].get(slot, "")
 
     def put(self, key: str, *, extra_bytes: int = 0) -> int | None:
         """The slot of `key`, new or as it was; whatever must go for it, goes.
@@ -205,19 +206,20 @@ class MemoryTable:
 
     def _new_row(self, key: str, key_hash: int, size: int) -> int:
         """A slot for a key that has none."""
+        # First, because what must go for this key may take its row.
+        is_main = self.counts.evicted > 0 and self._ghosts.take(key_hash)
+        queue = self._main if is_main else self._small
         used = self._small.length + self._main.length
         if used >= self._max_entries or self._bytes + size > self._max_bytes:
             self._make_room(size)
-        free = self._free
-        if not free:
+        if not self._free:
             self._add_slots()
-        slot = free.pop()
-        is_main = self._ghosts.take(key_hash)
+        slot = self._free.pop()
         self._keys[slot // _SHARD_KEYS][slot] = key
         self._entry_bytes[slot] = size
         self._rounds[slot] = 0
         self._is_main[slot] = is_main
-        (self._main if is_main else self._small).append(slot)
+        queue.append(slot)
         self._bytes += size
         self.counts.inserted += 1
         return slot
@@ -233,14 +235,12 @@ class MemoryTable:
             self._keys.append({})
         # Blocks of keys have a multiple of these, so that new slots are all in the last one.
         count = max(1, min(_ROWS_AT_ONCE, self._max_entries - first))
-        added = range(first, first + count)
-        self._keys[-1].update(dict.fromkeys(added, ""))
         self._rounds.extend(bytes(count))
         self._is_main.extend(bytes(count))
-        self._entry_bytes.extend(added)
-        self._links.after.extend(added)
-        self._links.before.extend(added)
-        self._free.extend(reversed(added))
+        add_zeros(self._entry_bytes, count)
+        add_zeros(self._links.after, count)
+        add_zeros(self._links.before, count)
+        self._free.extend(range(first + count - 1, first - 1, -1))
 
     def _evict(self) -> None:
         """One key leaves; those in demand before it move to the main queue, or to its end."""
@@ -278,6 +278,11 @@ class MemoryTable:
         (self._main if self._is_main[slot] else self._small).remove(slot)
         self._bytes -= self._entry_bytes[slot]
         self._free.append(slot)
+
+
+def add_zeros(column: "array[int] | array[float]", count: int) -> None:
+    """At the end, all at once: number by number takes many times as long."""
+    column.frombytes(bytes(count * column.itemsize))
 
 
 def _power_of_two(least: int) -> int:

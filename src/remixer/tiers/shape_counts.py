@@ -4,17 +4,15 @@ The number of different keys is estimated (HyperLogLog), so that it costs a fixe
 Source: "HyperLogLog: the analysis of a near-optimal cardinality estimation algorithm", 2007.
 """
 
-from collections.abc import Hashable
 from math import log
 from typing import Final
 
 _INDEX_BITS: Final = 7
 _REGISTERS: Final = 1 << _INDEX_BITS  # an error of about 9 %
-_HASH_BITS: Final = 61  # of Python's hashes of numbers; those of texts have more
-_MASK: Final = (1 << _HASH_BITS) - 1
+_RANKED_BITS: Final = 54  # of a hash, above those of the index
+_RANKED: Final = (1 << _RANKED_BITS) - 1
 _ALPHA: Final = 0.7213 / (1 + 1.079 / _REGISTERS)
 _SMALL: Final = 2.5 * _REGISTERS
-_MIX: Final = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: spreads neighbours over all bits
 
 
 class ShapeCounts:
@@ -28,13 +26,12 @@ class ShapeCounts:
         """Answers put into the memory, renewed ones too."""
         self._registers = bytearray(_REGISTERS)
 
-    def learn(self, key: Hashable) -> None:
-        """An answer was remembered under this key."""
+    def learn(self, key: str) -> None:
+        """An answer was remembered under this key. Hashes of texts are spread over all bits."""
         self.learned += 1
-        mixed = hash(key) * _MIX & _MASK
-        mixed ^= mixed >> 32
-        index, rest = mixed & (_REGISTERS - 1), mixed >> _INDEX_BITS
-        rank = _HASH_BITS - _INDEX_BITS - rest.bit_length() + 1
+        hashed = hash(key)
+        index = hashed & (_REGISTERS - 1)
+        rank = _RANKED_BITS + 1 - (hashed >> _INDEX_BITS & _RANKED).bit_length()
         if rank > self._registers[index]:  # noqa: PLR1730 - a call costs more, and it rarely is
             self._registers[index] = rank
 

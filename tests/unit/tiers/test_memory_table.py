@@ -1,6 +1,7 @@
 """The table of keys at its limits. Its laws are in tests/property."""
 
 import sys
+from itertools import count, islice
 
 from remixer.tiers.memory import ENTRY_BYTES, MemoryTable
 
@@ -73,6 +74,23 @@ def test_a_key_that_comes_back_soon_is_taken_for_good() -> None:
         table.slot_of(f"old-{number}")
     table.put("new")
     evicted = next(key for key in (f"old-{n}" for n in range(50, 100)) if key not in keys(table))
+    table.put(evicted)
+    for number in range(1_000):
+        table.put(f"scan-{number}")
+    assert evicted in keys(table)
+
+
+def test_a_key_that_comes_back_is_known_before_another_goes_for_it() -> None:
+    room = 100
+    alike = (key for key in map(str, count()) if hash(key) % 128 == 0)  # one row for all ghosts
+    table = MemoryTable(max_entries=room, max_bytes=1 << 30)
+    old = [*islice(alike, room)]
+    for key in old:
+        table.put(key)
+    for key in old[:50]:
+        table.slot_of(key)
+    table.put(next(alike))
+    (evicted,) = set(old) - keys(table)
     table.put(evicted)
     for number in range(1_000):
         table.put(f"scan-{number}")
