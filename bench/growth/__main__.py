@@ -136,9 +136,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", choices=names, action="append", default=[], metavar="PART")
     parser.add_argument("--ten-million", action="store_true", help="a list of 10 million, too")
     parser.add_argument(
-        "--plot", type=Path, default=ROOT / "docs" / "growth.svg", metavar="FILE.svg"
+        "--plot",
+        type=Path,
+        metavar="FILE.svg",
+        help="default: docs/growth.svg if all parts are measured, else none",
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.plot is None and not options.only:
+        options.plot = ROOT / "docs" / "growth.svg"
+    return options
 
 
 if __name__ == "__main__":
