@@ -166,16 +166,15 @@ class NaiveTable:
             while sum(self.sizes.values()) > self.max_bytes:
                 self.evict()
             return key in self.rounds
+        row = hash(key) & (len_of_ghosts(self.max_entries) - 1)
+        is_back = self.ghosts.get(row) == hash(key)
+        if is_back:
+            del self.ghosts[row]  # before what is evicted now takes its row
         while len(self.rounds) >= self.max_entries or (
             sum(self.sizes.values()) + size > self.max_bytes
         ):
             self.evict()
-        row = hash(key) & (len_of_ghosts(self.max_entries) - 1)
-        if self.ghosts.get(row) == hash(key):
-            del self.ghosts[row]
-            self.main.append(key)
-        else:
-            self.small.append(key)
+        (self.main if is_back else self.small).append(key)
         self.rounds[key], self.sizes[key] = 0, size
         return True
 
