@@ -63,9 +63,7 @@ class RuntimeMetrics(ServingMetrics):
         outcome = "true" if error else "false"
         self._dispatches.of(template, handler, adapter, outcome).observe(seconds)
 
-    def successes_of(
-        self, *, template: str, handler: str, adapter: str
-    ) -> Callable[[float], None]:
+    def successes_of(self, *, template: str, handler: str, adapter: str) -> Callable[[float], None]:
         """As `dispatched`, with the series looked up once, at the first call."""
         series: Distribution | None = None
 
