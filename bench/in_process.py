@@ -8,7 +8,7 @@ from importlib.resources import files
 from random import Random
 
 from bench.bodies import recorded, recording
-from bench.measure import Figure, Row, cpu_per_call
+from bench.measure import Figure, cpu_per_call
 from bench.out_of_process import AT_ONCE, back_end
 from bench.policies import policy_text
 from bench.subjects import ACCESS_LOG, OUT_OF_PROCESS, Ask, Subject
@@ -18,10 +18,7 @@ from remixer.adapters.memquota import INFO as MEMQUOTA
 from remixer.adapters.noop import INFO as NOOP
 from remixer.adapters.prometheus import INFO as PROMETHEUS
 from remixer.adapters.stdio import INFO as STDIO
-from remixer.attributes.bag import TrackedBag, plain_bag
-from remixer.attributes.values import ValueType
 from remixer.attributes.vocabulary import Vocabulary
-from remixer.expr.compile import Expression, compile_expression
 from remixer.foundation.clock import SystemClock
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.problems import Severity
@@ -205,18 +202,3 @@ async def engine_of(policy: str) -> AsyncIterator[Engine]:
         if faults:
             raise SystemExit("\n".join(faults))
         yield running.engine
-
-
-def expression_rows() -> list[Row]:
-    """One expression on a bag that was read before, and on a fresh one."""
-    text = 'a == "x" && b | "y" == "z"'
-    vocabulary = Vocabulary({"a": ValueType.STRING, "b": ValueType.STRING})
-    compiled = compile_expression(text, vocabulary)
-    assert isinstance(compiled, Expression)
-    inner = plain_bag({"a": "x"})
-    warm = TrackedBag(inner)
-    evaluate = compiled.evaluate
-    return [
-        Row(f"expression, warm bag: {text}", cpu_per_call(lambda: evaluate(warm)), 0.5),
-        Row("expression, fresh tracked bag", cpu_per_call(lambda: evaluate(TrackedBag(inner)))),
-    ]

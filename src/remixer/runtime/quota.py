@@ -3,9 +3,9 @@
 Each quota starts from a fresh view of the bag, so that its references are those of the
 preprocessing and its own reads, without the check's.
 
-`allocate` serves every route; `allocate_now` those on which no quota handler waits, which are most,
-without a coroutine per quota; `remixer.runtime.compiled_quotas` goes before it. All find the same
-targets, and judge the same way what these answer.
+`allocate` serves every route; `allocate_now` steps it by hand where no quota handler waits, which is
+mostly so; `remixer.runtime.compiled_quotas` goes before it, finds the same targets, and judges the
+same way what these answer.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -72,14 +72,9 @@ async def allocate(
     for name, args in asked.items():
         view = new_view()
         route = table.route_for(view)
-        targets = _matching(route, name.lower(), view)
-        if targets:
-            request = QuotaRequest(
-                amount=args.amount,
-                best_effort=args.best_effort,
-                deduplication_id=deduplication_id and deduplication_id + name,
-            )
-            outcomes[name] = await _ask(targets, view, request, deadline, guard=guard)
+        outcome = await _one(route, view, name, args, deduplication_id, deadline, guard=guard)
+        if outcome is not None:
+            outcomes[name] = outcome
         elif not is_matching:
             outcomes[name] = not_limited(route, name, args, view.references())
         if references is not None:
@@ -99,24 +94,10 @@ def allocate_now(
     guard: Guard,
 ) -> dict[str, QuotaOutcome] | None:
     """As `allocate`, at once; None, with nothing asked, if a quota handler of the route may wait."""
-    is_matching = isinstance(quotas, MatchingQuotas)
-    asked, references = _asked(table, new_view, quotas)
-    outcomes: dict[str, QuotaOutcome] = {}
-    for name, args in asked.items():
-        view = new_view()
-        route = table.route_for(view)
-        if route.quota_may_wait:
-            return None  # at the first quota, for all have one route
-        outcome = allocate_one_now(route, view, name, args, deduplication_id, deadline, guard=guard)
-        if outcome is not None:
-            outcomes[name] = outcome
-        elif not is_matching:
-            outcomes[name] = not_limited(route, name, args, view.references())
-        if references is not None:
-            references |= view.references()
-    if references is None:
-        return outcomes
-    return {MATCHING: combined(outcomes, references=references)}
+    if table.route_for(new_view()).quota_may_wait:
+        return None
+    made = allocate(table, new_view, quotas, deduplication_id, deadline, guard=guard)
+    return run_to_end(made)
 
 
 def allocate_one_now(
@@ -133,12 +114,25 @@ def allocate_one_now(
 
     `view` notes what is read.
     """
+    return run_to_end(_one(route, view, name, args, deduplication_id, deadline, guard=guard))
+
+
+async def _one(
+    route: Route,
+    view: TrackedBag,
+    name: str,
+    args: QuotaArgs,
+    deduplication_id: str,
+    deadline: Deadline | None,
+    *,
+    guard: Guard,
+) -> QuotaOutcome | None:
     targets = _matching(route, name.lower(), view)
     if not targets:
         return None
     once = deduplication_id and deduplication_id + name
     request = QuotaRequest(args.amount, args.best_effort, once)
-    return _ask_now(targets, view, request, deadline, guard=guard)
+    return await _ask(targets, view, request, deadline, guard=guard)
 
 
 def not_limited(
@@ -226,36 +220,6 @@ async def _ask(
     if answers:
         return answers[0]
     covered = await _first_covered(failed, bag, request, deadline, guard=guard)
-    return covered or _not_answered(unbuilt, failed, bag)
-
-
-def _ask_now(
-    targets: _Matches,
-    bag: TrackedBag,
-    request: QuotaRequest,
-    deadline: Deadline | None,
-    *,
-    guard: Guard,
-) -> QuotaOutcome:
-    """As `_ask`, of targets that do not wait: all are asked, for what the first says may not count."""
-    unbuilt: list[str] = []
-    failed: list[_Failed] = []
-    answer: tuple[str, QuotaTarget, QuotaResult] | None = None
-    for rule, target in targets:
-        try:
-            instance = target.instance.build(bag)
-        except InstanceError as error:
-            unbuilt.append(str(error))
-            continue
-        call = Call(target.entry, (instance, request))
-        result = guard.run_now(call, deadline)
-        if isinstance(result, Failure):
-            failed.append(_Failed(rule, target, call, result))
-        elif answer is None or (answer[2].is_default and not result.is_default):
-            answer = (rule, target, result)
-    if answer is not None:
-        return _outcome(*answer, bag)  # only now, for it depends on what all of them read
-    covered = run_to_end(_first_covered(failed, bag, request, deadline, guard=guard))
     return covered or _not_answered(unbuilt, failed, bag)
 
 
