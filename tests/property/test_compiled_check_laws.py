@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,11 +14,11 @@ from remixer.foundation.deadline import Deadline
 from remixer.foundation.status import Status
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest
-from remixer.runtime.metrics import NoMetrics
 from remixer.runtime.step_index import FEWEST_INDEXED
 from remixer.sdk import CheckResult, Handler
 from remixer.testing.clock import VirtualClock
 from remixer.testing.engine import RunningEngine, running_engine
+from remixer.testing.runtime_told import ToldMetrics, runtime_log
 from remixer.testing.scripted import Journal, Script, Scripted, adapter_of, scripted_adapters
 from remixer.testing.texts import (
     DENY,
@@ -32,6 +30,9 @@ from remixer.testing.texts import (
     instance,
     rule,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 DIRECT: Final = (
     'status: {code: 9, message: closed, details: [{"@type": '
@@ -242,56 +243,13 @@ ordinary = st.builds(lambda user: {"destination.namespace": "shop", "user": user
 
 
 @dataclass(slots=True)
-class Noted(NoMetrics):
-    """What the runtime tells of itself."""
-
-    told: list[object] = field(default_factory=list)
-
-    def dispatched(
-        self, *, template: str, handler: str, adapter: str, error: bool, seconds: float
-    ) -> None:
-        self.told.append((template, handler, adapter, error, seconds))
-
-    def failure_covered(self, *, handler: str, step: str) -> None:
-        self.told.append((handler, step))
-
-    def destinations(self, count: int, instances: int) -> None:
-        self.told.append((count, instances))
-
-
-class _Lines(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[object] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append((record.getMessage(), vars(record).get("fields")))
-
-
-@contextmanager
-def logged(of_level: int) -> Iterator[list[object]]:
-    """All events of the runtime from this level on."""
-    logger, lines = logging.getLogger("remixer.runtime"), _Lines()
-    level, propagates = logger.level, logger.propagate
-    logger.addHandler(lines)
-    logger.setLevel(of_level)
-    logger.propagate = False
-    try:
-        yield lines.lines
-    finally:
-        logger.removeHandler(lines)
-        logger.setLevel(level)
-        logger.propagate = propagates
-
-
-@dataclass(slots=True)
 class Seen:
     """What there is to see of some requests."""
 
     answers: list[object] = field(default_factory=list)
     told: list[object] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
-    lines: list[object] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
 
 async def seen(
@@ -301,7 +259,7 @@ async def seen(
     is_compiled: bool,
     log_level: int = logging.DEBUG,
 ) -> Seen:
-    journal, metrics, result = Journal(), Noted(), Seen()
+    journal, metrics, result = Journal(), ToldMetrics(), Seen()
 
     def make(script: Script, name: str) -> Handler:
         return Steady(script, name, journal)
@@ -313,7 +271,7 @@ async def seen(
         {"a": setup.text()}, adapters=adapters, metrics=metrics, clock=VirtualClock()
     ) as running:
         assert running.engine.generation.snapshot.problems == ()
-        with logged(log_level) as result.lines:
+        with runtime_log(log_level) as result.lines:
             for request in requests:
                 result.answers.append(answer(running, request, is_compiled=is_compiled))
     result.told, result.events = metrics.told, journal.events

@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from struct import pack
 from typing import Any, Final
@@ -30,6 +29,7 @@ from remixer.sdk import Handler
 from remixer.templates.build import InstanceError
 from remixer.testing.clock import VirtualClock
 from remixer.testing.engine import running_engine
+from remixer.testing.runtime_told import ToldMetrics, runtime_log
 from remixer.testing.scripted import Journal, Script, Scripted, adapter_of, scripted_adapters
 from remixer.testing.texts import FAIL, VOCABULARY, action, handler, instance, rule
 from remixer.wire.client_codec import encode_report_request
@@ -214,21 +214,6 @@ reports = st.tuples(st.lists(bags, min_size=1, max_size=5) | alike, ways).map(
 )
 
 
-@dataclass(slots=True)
-class Noted(NoMetrics):
-    """What the runtime tells of itself."""
-
-    told: list[object] = field(default_factory=list)
-
-    def dispatched(
-        self, *, template: str, handler: str, adapter: str, error: bool, seconds: float
-    ) -> None:
-        self.told.append((template, handler, adapter, error, seconds))
-
-    def destinations(self, count: int, instances: int) -> None:
-        self.told.append((count, instances))
-
-
 class Keeping(Scripted):
     """Keeps what it was told, as it was then."""
 
@@ -246,31 +231,6 @@ def plain(value: object) -> object:
     if isinstance(value, float):
         return "double", pack("<d", value)
     return type(value).__name__, value
-
-
-class _Lines(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(str((record.getMessage(), vars(record).get("fields"))))
-
-
-@contextmanager
-def logged(of_level: int) -> Iterator[list[str]]:
-    """All events of the runtime from this level on."""
-    logger, lines = logging.getLogger("remixer.runtime"), _Lines()
-    level, propagates = logger.level, logger.propagate
-    logger.addHandler(lines)
-    logger.setLevel(of_level)
-    logger.propagate = False
-    try:
-        yield lines.lines
-    finally:
-        logger.removeHandler(lines)
-        logger.setLevel(level)
-        logger.propagate = propagates
 
 
 def one_by_one(
@@ -345,7 +305,7 @@ async def seen(
     log_level: int = logging.DEBUG,
     most_remembered: int = MOST_REMEMBERED,
 ) -> Seen:
-    journal, metrics, result = Journal(), Noted(), Seen()
+    journal, metrics, result = Journal(), ToldMetrics(), Seen()
 
     def make(script: Script, name: str) -> Handler:
         return Keeping(script, name, journal)
@@ -365,7 +325,7 @@ async def seen(
         def later(bag: Bag) -> None:
             result.later.append({name: plain(bag[name]) for name in bag.names()})
 
-        with logged(log_level) as lines:
+        with runtime_log(log_level) as lines:
             for each in reported:
                 if together:
                     outcome = reporter.report(generation.routes, each, later=later)

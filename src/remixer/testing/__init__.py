@@ -5,6 +5,7 @@
 * `adapters`: an `AdapterHarness` that gives one adapter all that the process would lend it;
 * `engine`: a whole runtime over YAML texts, without sockets or files;
 * `scripted`: adapters that do what their parameters say, and a journal of it;
+* `runtime_told`: what the runtime tells its metrics and its log;
 * `call_costs`: what a call makes the interpreter do, in counts that are the same each time;
 * `texts`: configuration documents, one per call;
 * `http2_client`, `http2_fields`: HTTP/2 frames and HPACK by hand, right or wrong;
