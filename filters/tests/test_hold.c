@@ -11,7 +11,7 @@ static void a_held_request_goes_on_when_the_pod_answers(void) {
     CHECK(stream->continued == 0);
     pod_wake(&it.pod);
     CHECK(fake_run_until(&stream->continued, 1));
-    CHECK(fake_counter("remixer_knative.requests_released") == 1);
+    CHECK(fake_run_until_counter("remixer_knative.requests_released", 1));
     fake_close(stream);
     scene_close(&it);
 }
@@ -45,7 +45,7 @@ static void the_deadline_is_a_503_that_says_why(void) {
     CHECK(strcmp(stream->details, "remixer_knative_not_ready") == 0);
     CHECK(strstr(stream->sent_headers, "retry-after=7;") != NULL);
     CHECK(strstr(stream->sent_headers, "x-remixer-cause=not-ready;") != NULL);
-    CHECK(fake_counter("remixer_knative.requests_timed_out") == 1);
+    CHECK(fake_run_until_counter("remixer_knative.requests_timed_out", 1));
     fake_close(stream);
     scene_close(&it);
 }
