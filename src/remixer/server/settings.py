@@ -133,7 +133,7 @@ class Settings:
     trust_forwarded_attributes_from: tuple[str, ...] = setting(
         forms.TRUSTED_PEERS,
         (),
-        about="Envoys whose clients' `x-istio-attributes` count; without it, nobody's.",
+        about="Proxies whose clients' `x-istio-attributes` count; without it, nobody's.",
     )
     admin_from: tuple[str, ...] = setting(
         forms.TRUSTED_PEERS,

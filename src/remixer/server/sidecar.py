@@ -174,14 +174,18 @@ class SidecarServer:
             self._on_started()
 
     def _methods(self, mixer: Mixer) -> tuple[Method, ...]:
-        ignores = self._config is not None and self._config.http.ignore_forwarded_attributes
-        trusted = () if ignores else self._settings.trust_forwarded_attributes_from
-        reader = ForwardedReader(trust=PeerTrust.of(trusted), observer=self.metrics)
         return (
             *mixer_v1_methods(mixer, self._clock),
-            *ext_authz_methods(mixer, vocabulary=self._standard, forwarded=reader),
+            *ext_authz_methods(
+                mixer, vocabulary=self._standard, forwarded=self._forwarded_reader()
+            ),
             *access_log_methods(mixer, vocabulary=self._standard, entries_at_once=_ENTRIES_AT_ONCE),
         )
+
+    def _forwarded_reader(self) -> ForwardedReader:
+        ignores = self._config is not None and self._config.http.ignore_forwarded_attributes
+        trusted = () if ignores else self._settings.trust_forwarded_attributes_from
+        return ForwardedReader(trust=PeerTrust.of(trusted), observer=self.metrics)
 
     def _http_addresses(self) -> dict[str, str]:
         """Where HTTP is served; nothing of what is switched off."""
@@ -205,6 +209,7 @@ class SidecarServer:
             trust=PeerTrust.of(self._settings.forward_auth_from),
             budget_s=self._settings.forward_auth_timeout_s,
             clock=self._clock,
+            forwarded=self._forwarded_reader(),
             observer=self.metrics.http,
             on_bound=partial(setattr, self, "forward_auth_address"),
         )

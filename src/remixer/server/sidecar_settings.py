@@ -153,7 +153,7 @@ class SidecarSettings:
     trust_forwarded_attributes_from: tuple[str, ...] = setting(
         forms.TRUSTED_PEERS,
         (),
-        about="Envoys whose clients' `x-istio-attributes` count; without it, nobody's.",
+        about="Proxies whose clients' `x-istio-attributes` count; without it, nobody's.",
     )
     monitoring_address: str | None = setting(
         forms.OPTIONAL_ADDRESS,
