@@ -31,10 +31,12 @@ void fake_close(fake_stream *stream);
 void fake_header(fake_stream *stream, int map, const char *name, const char *value);
 int fake_request(fake_stream *stream);
 int fake_respond(fake_stream *stream, const char *status);
-/* Runs what was scheduled until `*count` is `wanted`; false after 3 s. */
+/* Runs what was scheduled until `*count` is `wanted`; false after a minute. */
 bool fake_run_until(const int *count, int wanted);
 void fake_run_for_ms(int milliseconds);
 bool fake_run_until_counter(const char *name, uint64_t wanted);
+/* As the former, and what was scheduled stays so. */
+bool fake_wait_for_counter(const char *name, uint64_t wanted);
 uint64_t fake_counter(const char *name);
 /* A configuration; NULL if it was refused. */
 const void *fake_config(const char *filter, const char *settings);

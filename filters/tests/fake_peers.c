@@ -10,7 +10,7 @@
 
 #include "../sha1.h"
 
-enum { WITHIN_MS = 3000 };
+enum { WITHIN_MS = 60000 }; /* only reached by what never comes */
 
 static int bound_socket(int *port) {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

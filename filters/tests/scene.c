@@ -31,8 +31,13 @@ fake_stream *scene_stream(const scene *of, const char *host) {
     return made;
 }
 
-bool scene_hears_of(scene *of, const char *name) {
+int scene_hears_times(scene *of, const char *name) {
     unsigned char message[4096];
     size_t length = autoscaler_read(&of->autoscaler, message, sizeof message);
-    return length > 0 && memmem(message, length, name, strlen(name)) != NULL;
+    int times = 0;
+    for (size_t at = 0; at + strlen(name) <= length; at++)
+        times += memcmp(message + at, name, strlen(name)) == 0;
+    return times;
 }
+
+bool scene_hears_of(scene *of, const char *name) { return scene_hears_times(of, name) > 0; }

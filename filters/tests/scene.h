@@ -19,7 +19,8 @@ scene scene_open(const char *mode, const char *readiness, const char *more);
 void scene_close(scene *of);
 /* A request for the host. */
 fake_stream *scene_stream(const scene *of, const char *host);
-/* Reads a message; whether it says that `key` has at least this concurrency. */
+/* Reads a message of the autoscaler's; how often it has the name in it, and whether it does. */
+int scene_hears_times(scene *of, const char *name);
 bool scene_hears_of(scene *of, const char *name);
 
 #endif

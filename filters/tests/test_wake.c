@@ -28,9 +28,11 @@ static void in_mode_retry_requests_go_on_and_one_stat_is_sent(void) {
         streams[i] = scene_stream(&it, "hello");
         CHECK(fake_request(streams[i]) == HEADERS_CONTINUE);
     }
-    CHECK(scene_hears_of(&it, "hello"));
+    /* The next message may follow within half a second: it is the first that says so once. */
+    CHECK(scene_hears_times(&it, "hello") == 1);
+    CHECK(fake_run_until_counter("remixer_knative.stats_sent", 1));
     CHECK(fake_run_until_counter("remixer_knative.revisions_woken", 1));
-    CHECK(fake_counter("remixer_knative.stats_sent") == 1);
+    CHECK(fake_counter("remixer_knative.revisions_woken") == 1);
     for (int i = 0; i < 20; i++)
         fake_close(streams[i]);
     scene_close(&it);

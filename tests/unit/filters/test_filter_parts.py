@@ -13,7 +13,7 @@ import pytest
 from remixer.testing.made_files import made
 
 ROOT = Path(__file__).parents[3]
-WITHIN_S = 120.0
+WITHIN_S = 600.0
 _CASE = "    TEST("
 
 NAMES = [
