@@ -47,7 +47,7 @@ STACKS: dict[str, Callable[[], GrpcServerFactory]] = {
 }
 ECHO = "/test.Service/Echo"
 OTHER = "/test.Service/Other"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 """No test waits so long unless it fails."""
 ANY_PORT = "127.0.0.1:0"
 

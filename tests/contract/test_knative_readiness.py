@@ -24,7 +24,7 @@ from remixer.testing.kubernetes_api import ENDPOINT_SLICES, FakeKubernetesApi
 
 CART = Revision("shop", "cart-00001")
 STOCK = Revision("shop", "stock-00007")
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 SHORT_S = 0.05
 FRESH_S = 0.02
 

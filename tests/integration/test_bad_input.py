@@ -36,7 +36,7 @@ from remixer.wire.dictionary import GLOBAL_WORD_COUNT
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 ENVOY_CHECK = "/envoy.service.auth.v3.Authorization/Check"
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 HEALTH_WATCH = "/grpc.health.v1.Health/Watch"

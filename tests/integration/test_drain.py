@@ -26,7 +26,7 @@ from remixer.wire._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogs
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 LONG_GRACE = ("--drain-grace", "60s")
 LOG = """
 kind: handler

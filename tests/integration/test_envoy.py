@@ -30,7 +30,7 @@ from remixer.transport.addresses import TcpAddress
 pytestmark = pytest.mark.integration
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "envoy"
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 DENY_BY_PATH = """
 apiVersion: config.istio.io/v1alpha2
 kind: handler

@@ -24,7 +24,7 @@ from remixer.wire.forwarded import encode_forwarded
 pytestmark = pytest.mark.integration
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "envoy" / "remixer.yaml"
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 CALLER = "kubernetes://web-1.shop"
 HEADER = encode_forwarded(plain_bag({"source.uid": CALLER}))
 RULES = """

@@ -23,7 +23,7 @@ from remixer.sidecar.grpc_server import BlockingMixerInterceptor, MixerIntercept
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 60.0
 GRACE_S: Final = 5.0
 CALLER: Final = "spiffe://cluster.local/ns/shop/sa/web"
 STRANGER: Final = "spiffe://cluster.local/ns/other/sa/web"

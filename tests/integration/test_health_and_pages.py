@@ -23,7 +23,7 @@ from remixer.wire._pb.grpc.reflection.v1.reflection_pb2 import (
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 MIXER = "istio.mixer.v1.Mixer"
 SERVICES = (
     "envoy.service.accesslog.v3.AccessLogService",

@@ -35,6 +35,8 @@ from remixer.wire.knative_stats import encoding_for
 pytestmark = pytest.mark.integration
 
 _KEY = "shop/cart-00001"
+_WAITED_S = 2.0
+"""Who waits for an autoscaler waits longer; a busy machine stops nobody for so long."""
 
 
 class _Adapter:
@@ -90,7 +92,7 @@ async def _connected(autoscaler: KnativeAutoscaler) -> None:
 
 
 async def _until(autoscaler: KnativeAutoscaler, is_so: Callable[[], bool]) -> None:
-    await autoscaler.until(is_so, within_s=10)
+    await autoscaler.until(is_so, within_s=60)
 
 
 async def test_a_request_wakes_its_revision(autoscaler: KnativeAutoscaler) -> None:
@@ -121,10 +123,10 @@ async def test_an_autoscaler_that_starts_late_is_told_of_who_came_before(
 ) -> None:
     await autoscaler.server.stop(graceful=False)
     async with _adapter(_params(autoscaler)) as adapter:
-        assert adapter.check() < 0.1
+        assert adapter.check() < _WAITED_S
         await asyncio.sleep(0.2)
         await autoscaler.server.start()
-        await autoscaler.until_desired(_KEY, 1, within_s=10)
+        await autoscaler.until_desired(_KEY, 1, within_s=60)
 
 
 async def test_a_restarted_autoscaler_knows_of_waiting_requests_and_decides_at_its_tick(
@@ -135,7 +137,7 @@ async def test_a_restarted_autoscaler_knows_of_waiting_requests_and_decides_at_i
         await autoscaler.restart()
         assert autoscaler.desired(_KEY) == UNDECIDED
         adapter.check()
-        await autoscaler.until_desired(_KEY, 1, within_s=10)
+        await autoscaler.until_desired(_KEY, 1, within_s=60)
         assert not autoscaler.decisions[-1].was_poked
 
 
@@ -145,10 +147,10 @@ async def test_an_autoscaler_that_is_killed_costs_no_check_and_no_wake_up(
     async with _adapter(_params(autoscaler)) as adapter:
         await _connected(autoscaler)
         await autoscaler.server.stop(graceful=False)
-        assert max(adapter.check() for _ in range(200)) < 0.1
+        assert max(adapter.check() for _ in range(200)) < _WAITED_S
         await asyncio.sleep(0.05)
         await autoscaler.server.start()
-        await autoscaler.until_desired(_KEY, 1, within_s=10)
+        await autoscaler.until_desired(_KEY, 1, within_s=60)
 
 
 @pytest.mark.parametrize(
@@ -168,10 +170,10 @@ async def test_what_takes_no_websocket_is_told_and_left_when_it_gets_better(
     autoscaler.server.behaviour = behaviour
     async with _adapter(_params(autoscaler)) as adapter:
         await _until(autoscaler, lambda: autoscaler.server.connections >= 2)
-        assert adapter.check() < 0.1
+        assert adapter.check() < _WAITED_S
         assert adapter.shows(f'remixer_knative_connected{{autoscaler="{autoscaler.url}"')
         autoscaler.server.behaviour = Behaviour.SERVE
-        await autoscaler.until_desired(_KEY, 1, within_s=10)
+        await autoscaler.until_desired(_KEY, 1, within_s=60)
 
 
 async def test_an_autoscaler_that_reads_nothing_delays_no_check(
@@ -180,7 +182,7 @@ async def test_an_autoscaler_that_reads_nothing_delays_no_check(
     async with _adapter(_params(autoscaler)) as adapter:
         await _connected(autoscaler)
         autoscaler.server.reading.clear()
-        assert max(adapter.check(f"r{number}.shop.svc") for number in range(2_000)) < 0.1
+        assert max(adapter.check(f"r{number}.shop.svc") for number in range(2_000)) < _WAITED_S
         autoscaler.server.reading.set()
         await _until(autoscaler, lambda: len(autoscaler.unknown) == 2_000)
 
@@ -278,26 +280,24 @@ async def _holding(params: Params) -> AsyncIterator[Any]:
 
 
 async def test_a_request_is_held_until_its_address_answers(autoscaler: KnativeAutoscaler) -> None:
-    pod = WebSocketServer(on_message=lambda _: None)
-    pod.behaviour = Behaviour.OK
-    await pod.start()
-    await pod.stop()
-    params = replace(
-        _params(autoscaler),
-        mode=Mode.HOLD,
-        readiness=ReadinessSource.PROBE,
-        probe=Probe(address=f"{pod.url.replace('ws:', 'http:')}/{{name}}"),
-    )
-    async with _holding(params) as handler, asyncio.TaskGroup() as group:
-        await _connected(autoscaler)
-        waiting = [group.create_task(_hold(handler)) for _ in range(50)]
-        await autoscaler.until_desired(_KEY, 1)
-        assert not any(each.done() for each in waiting)
-        await pod.start()
-        async with asyncio.timeout(10):
-            results = await asyncio.gather(*waiting)
-        assert all(each.status.is_ok for each in results)
-    await pod.stop(graceful=False)
+    async with WebSocketServer(on_message=lambda _: None) as pod:
+        pod.behaviour = Behaviour.OK
+        await pod.stop()  # its address is known, and refuses
+        params = replace(
+            _params(autoscaler),
+            mode=Mode.HOLD,
+            readiness=ReadinessSource.PROBE,
+            probe=Probe(address=f"{pod.url.replace('ws:', 'http:')}/{{name}}"),
+        )
+        async with _holding(params) as handler, asyncio.TaskGroup() as group:
+            await _connected(autoscaler)
+            waiting = [group.create_task(_hold(handler)) for _ in range(50)]
+            await autoscaler.until_desired(_KEY, 1)
+            assert not any(each.done() for each in waiting)
+            await pod.start()
+            async with asyncio.timeout(60):
+                results = await asyncio.gather(*waiting)
+            assert all(each.status.is_ok for each in results)
     told = autoscaler.stats_of(_KEY)
     assert told[0].concurrency == 1.0
     assert len(told) < 10

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.integration
 DEPLOY = Path(__file__).parents[2] / "deploy" / "knative"
 CART = Revision("shop", "cart-00001")
 STOCK = Revision("shop", "stock-00007")
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 POD_START_S = 0.4
 LOOPBACK = "127.0.0.1"
 

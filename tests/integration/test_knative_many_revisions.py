@@ -30,7 +30,7 @@ from remixer.testing.kubernetes_api import ENDPOINT_SLICES, FakeKubernetesApi
 pytestmark = pytest.mark.integration
 
 CART = Revision("shop", "cart-00001")
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 _SECOND_NS = 1_000_000_000
 
 

@@ -23,7 +23,7 @@ from remixer.testing.server_process import ServerProcess, serving_process
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 LIMIT = 50
 QUOTA = f"""
 kind: handler

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 _APPS = Path(__file__).parent / "middleware_apps"
 _ASGI = ("starlette", "fastapi", "litestar", "quart", "plain")
 _WSGI = ("flask", "django")
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 _LARGEST_REPORT = 65_536
 
 

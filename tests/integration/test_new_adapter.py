@@ -37,7 +37,7 @@ BAG = plain_bag(
         "source.ip": b"\x0a\x00\x00\x01",
     }
 )
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.status import Code
 from remixer.testing.clock import VirtualClock
 from remixer.testing.http import FakeHttpClient
+from remixer.testing.ports import KeptPort
 from remixer.transport.remote_channel import ChannelLimits, GrpcRemoteChannel, open_remote_channel
 from remixer.transport.remote_port import RemoteSetupError, RpcFailed
 from remixer.transport.remote_resolver import ResolutionLimits, ResolveFailed
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.integration
 
 SOON = ResolutionLimits(period_s=0.05, soonest_s=0.01)
 NEVER_OPEN = BreakerLimits(failures_in_a_row=10**6, calls_in_window=10**6)
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 
 
 class BackEnd(grpc.GenericRpcHandler):
@@ -173,11 +174,11 @@ def target(address: str) -> str:
     return f"ipv6:{address}" if address.startswith("[") else f"ipv4:{address}"
 
 
-def free_address() -> str:
+@pytest.fixture
+def nowhere() -> Iterator[KeptPort]:
     """Where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    with KeptPort() as port:
+        yield port
 
 
 # ------------------------------------------------------------------ addresses
@@ -247,9 +248,9 @@ async def test_a_name_that_never_resolved_fails_calls_at_once_and_later_works() 
         assert await call(on) == b"hello"
 
 
-async def test_a_dead_address_beside_a_living_one_is_not_called() -> None:
+async def test_a_dead_address_beside_a_living_one_is_not_called(nowhere: KeptPort) -> None:
     async with back_ends("127.0.0.1:0") as ((server, address),):
-        names = Names(target(free_address()), target(address))
+        names = Names(target(nowhere.address), target(address))
         async with channel(names=names) as on:
             for _ in range(10):
                 await call(on)
@@ -269,8 +270,10 @@ async def test_unix_sockets_and_localhost_are_addresses_too(tmp_path: Path) -> N
 # ------------------------------------------------------------------ trouble
 
 
-async def test_a_back_end_that_is_away_fails_no_opening_and_is_found_when_it_comes() -> None:
-    address = free_address()
+async def test_a_back_end_that_is_away_fails_no_opening_and_is_found_when_it_comes(
+    nowhere: KeptPort,
+) -> None:
+    address = nowhere.address
     limits = ChannelLimits(
         resolution=SOON, wire=WireLimits(first_backoff_s=0.05), breaker=NEVER_OPEN
     )

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.integration
 NAMES = "DNS:localhost,IP:127.0.0.1"
 SHOP = "spiffe://cluster.local/ns/shop/sa/mixer"
 OTHER = "spiffe://cluster.local/ns/shop/sa/mixer2"
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 

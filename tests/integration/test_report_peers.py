@@ -29,7 +29,7 @@ from remixer.wire.report_batch import BatchLimits
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 HASTY = ReportSettings(
     batch=BatchLimits(most_records=10),
     interval_s=0.05,

@@ -27,7 +27,7 @@ from remixer.tiers.shared.settings import SharedSettings
 
 # Slower than the default, for machines that do other work.
 BUDGET_S = 0.25
-WAIT_S = 10.0
+WAIT_S = 60.0
 RULES = """
 apiVersion: config.istio.io/v1alpha2
 kind: rule

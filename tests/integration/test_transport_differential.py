@@ -40,7 +40,7 @@ STACKS: dict[str, Callable[[], GrpcServerFactory]] = {
     "own": lambda: own_servers(clock=SystemClock()),
     "grpcio": lambda: grpcio_servers(clock=SystemClock()),
 }
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SERVICE = "/test.Differential/"
 LIMITS = TransportLimits(max_message_bytes=100_000)
 OWN_WORDS = frozenset({"unknown method", "message larger", "deadline"})

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-_PATIENCE_S: Final = 5.0  # what was sent over loopback is there already
+_PATIENCE_S: Final = 60.0  # what was sent over loopback is there already
 _LARGEST_BYTES: Final = 65_536
 
 

@@ -12,7 +12,7 @@ from remixer.transport.core.api import ServerConnection
 
 Cut = Callable[[bytes], Iterator[bytes]]
 
-_WAIT_S = 10.0
+_WAIT_S = 60.0
 """For a server that says nothing though the script wants something; never reached by a good one."""
 _CUT_EACH_BELOW = 40_000
 _LONG_PIECE = 997

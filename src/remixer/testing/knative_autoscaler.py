@@ -89,7 +89,7 @@ class KnativeAutoscaler:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.server.stop(graceful=False)
+        await self.server.__aexit__(kind, error, trace)
         if self._ticking is not None and self._ticks is not None:
             self._ticks.cancel()
             await self._ticking.__aexit__(kind, error, trace)
@@ -122,7 +122,7 @@ class KnativeAutoscaler:
     def stats_of(self, key: str) -> list[Stat]:
         return [each.stat for each in self.seen if each.stat.key == _key(key)]
 
-    async def until(self, is_so: Callable[[], bool], *, within_s: float = 5.0) -> None:
+    async def until(self, is_so: Callable[[], bool], *, within_s: float = 60.0) -> None:
         """Return when `is_so`, looked at after every message and decision.
 
         Raises `TimeoutError`.
@@ -135,7 +135,7 @@ class KnativeAutoscaler:
                     async with asyncio.timeout(0.02):
                         await self._changed.wait()
 
-    async def until_desired(self, key: str, desired: int, *, within_s: float = 5.0) -> None:
+    async def until_desired(self, key: str, desired: int, *, within_s: float = 60.0) -> None:
         await self.until(lambda: self.desired(key) == desired, within_s=within_s)
 
     async def restart(self, *, forgets: bool = True) -> None:

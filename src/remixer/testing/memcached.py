@@ -16,7 +16,7 @@ from typing import Final, Self
 from remixer.drivers.memcached_address import MemcachedAddress
 from remixer.foundation.clock import Clock, SystemClock
 
-_START_S: Final = 5.0
+_START_S: Final = 60.0
 _STEP_S: Final = 0.01
 
 

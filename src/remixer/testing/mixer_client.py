@@ -19,7 +19,7 @@ from remixer.wire.client_codec import (
     encode_report_request,
 )
 
-_PATIENCE_S: Final = 20.0
+_PATIENCE_S: Final = 60.0
 """A call that takes longer hangs."""
 
 Attributes: TypeAlias = Mapping[str, Value | Mapping[str, str]]

@@ -30,7 +30,7 @@ from remixer.wire.adapter_calls import config_field, handle_request, quota_field
 from remixer.wire.adapter_model import TYPE_URL_PREFIX, handle_path, interface_name
 from remixer.wire.instance_messages import InstanceCodec, OutputCodec
 
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 60.0
 """No call waits so long unless a test fails."""
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 

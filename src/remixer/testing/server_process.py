@@ -18,7 +18,7 @@ from remixer.drivers.http import AioHttpClient
 from remixer.drivers.http_client import HttpResponse
 
 _COMMAND: Final = (sys.executable, "-c", "from remixer.cli.main import run; run()")
-_PATIENCE_S: Final = 30.0
+_PATIENCE_S: Final = 60.0
 """Whatever takes longer hangs; generous, for machines that do much else."""
 _LOOK_S: Final = 0.01
 _LARGEST_PAGE_BYTES: Final = 16 << 20

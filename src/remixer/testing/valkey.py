@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 _READY: Final = b"Ready to accept connections"
-_STOP_S: Final = 5.0
+_STOP_S: Final = 30.0
 
 
 class ValkeyNotStartedError(RuntimeError):

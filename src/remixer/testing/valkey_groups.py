@@ -11,18 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from remixer.testing.ports import KeptPort
 from remixer.testing.valkey import ValkeyNotStartedError
 
-_STOP_S: Final = 5.0
+_STOP_S: Final = 30.0
 _READY: Final = (b"Ready to accept connections", b"Sentinel ID is")
-
-
-def free_port() -> int:
-    """A port that nobody has at this moment: these servers cannot choose one themselves."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class _Server:
@@ -61,6 +54,13 @@ class _Group:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._servers: list[_Server] = []
+        self._ports: list[KeptPort] = []
+
+    def _port(self) -> int:
+        """One that stays theirs: these servers cannot choose one themselves."""
+        kept = KeptPort()
+        self._ports.append(kept)
+        return kept.number
 
     def _run(self, arguments: Sequence[str]) -> None:
         self._servers.append(_Server(self._folder, arguments))
@@ -73,6 +73,8 @@ class _Group:
     ) -> None:
         for server in self._servers:
             server.kill()
+        for port in self._ports:
+            port.close()
 
 
 class SentinelGroup(_Group):
@@ -81,7 +83,7 @@ class SentinelGroup(_Group):
     url = ""
 
     def __enter__(self) -> Self:
-        primary, sentinel = free_port(), free_port()
+        primary, sentinel = self._port(), self._port()
         self._run(_options(primary))
         file = self._folder / "sentinel.conf"
         file.write_text(
@@ -98,8 +100,8 @@ class ClusterOfOne(_Group):
     url = ""
 
     def __enter__(self) -> Self:
-        port = free_port()
-        options = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
+        port = self._port()
+        options = ["--cluster-enabled", "yes", "--cluster-port", str(self._port())]
         options += ["--cluster-require-full-coverage", "no"]
         self._run([*_options(port), *options])
         with socket.create_connection(("127.0.0.1", port), timeout=_STOP_S) as connection:

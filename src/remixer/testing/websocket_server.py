@@ -16,6 +16,8 @@ from enum import Enum
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
+from remixer.testing.ports import KeptPort
+
 MOST_MESSAGE_BYTES: Final = 1 << 20
 _HEAD_BYTES: Final = 16 * 1024
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
@@ -53,6 +55,8 @@ class WebSocketServer:
         self._on_message = on_message
         self._server: asyncio.Server | None = None
         self._port = 0
+        self._kept: KeptPort | None = None
+        """The port between two starts."""
         self._writers: set[asyncio.StreamWriter] = set()
         self._upgraded: set[asyncio.StreamWriter] = set()
         self.behaviour = Behaviour.SERVE
@@ -82,6 +86,12 @@ class WebSocketServer:
         _trace: TracebackType | None,
     ) -> None:
         await self.stop(graceful=False)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
 
     @property
     def url(self) -> str:
@@ -103,12 +113,14 @@ class WebSocketServer:
             self._accept, "127.0.0.1", self._port, limit=_HEAD_BYTES
         )
         self._port = self._server.sockets[0].getsockname()[1]
+        self._let_go()
 
     async def stop(self, *, graceful: bool = True) -> None:
         """Listen no more; with grace, tell clients 1012 first, as a restart does."""
         server, self._server = self._server, None
         if server is not None:
             server.close()
+            self._kept = KeptPort(self._port)
         for writer in tuple(self._upgraded):
             if graceful:
                 _send_close(writer, _RESTART, "Restarting")

@@ -125,7 +125,7 @@ async def test_port_and_environment_are_the_original_s(
         adapter = ServedAdapter(f"127.0.0.1:{port}", templates_of(INFO))
         try:
             assert (await adapter.check(_REQUEST)).status.is_ok
-            await autoscaler.until_desired(_KEY, 1, within_s=10)
+            await autoscaler.until_desired(_KEY, 1, within_s=60)
         finally:
             await adapter.aclose()
     assert autoscaler.stats_of(_KEY)[0].pod_name == "activator-wake-1"

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.integration
 LISTENTRY = next(each for each in BUILTIN_TEMPLATES if each.name == "listentry")
 SERVICE: Final = "istio.mixer.adapter.model.v1beta1.InfrastructureBackend"
 DENIED: Final = {"status": {"code": 7, "message": "in session"}}
-PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 60.0
 SESSIONS: Final = 'remixer.dev/sessions: "true"'
 
 

@@ -23,7 +23,7 @@ from remixer.wire.forwarded import accepted
 pytestmark = pytest.mark.integration
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "envoy" / "remixer.yaml"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 DECISIONS = """
 ---
 kind: handler

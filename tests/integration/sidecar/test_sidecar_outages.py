@@ -29,7 +29,7 @@ from remixer.wire.client_codec import CHECK_PATH, REPORT_PATH
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 HOT = [f"/{kind}/hot/{number}" for kind in ("deny", "open") for number in range(20)]
 
 

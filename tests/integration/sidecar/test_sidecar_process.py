@@ -20,7 +20,7 @@ from remixer.transport.client import RpcFailed
 
 pytestmark = pytest.mark.integration
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 DENIED = Code.PERMISSION_DENIED
 
 

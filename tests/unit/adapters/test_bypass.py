@@ -48,7 +48,7 @@ from remixer.wire.inferred_types import decode_inferred_types
 
 CHECK = "/checknothing.HandleCheckNothingService/HandleCheckNothing"
 NOTHING = CheckNothing("nothing.instance.shop")
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 TYPES = (
     InstanceType("m.shop", "metric", {"value": ValueType.INT64, "dimensions[u]": ValueType.URI}),
 )

@@ -28,7 +28,7 @@ from remixer.foundation.clock import Clock, SystemClock
 from remixer.testing.clock import VirtualClock
 from remixer.testing.kubernetes_api import PODS, FakeKubernetesApi
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 _HASTY = Backoff(0.001, 0.01)
 _WATCHED = Watched(PODS)
 

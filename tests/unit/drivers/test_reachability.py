@@ -8,7 +8,7 @@ import pytest
 
 from remixer.drivers.reachability import ProbeTarget, knock, parse_target
 
-SOON_S = 5.0
+SOON_S = 60.0
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nqueue"
 
 

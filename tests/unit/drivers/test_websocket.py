@@ -32,7 +32,7 @@ class _Peer:
 
     async def until(self, is_so: object) -> None:
         assert callable(is_so)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not is_so():  # noqa: ASYNC110 - the other end of a socket
                 await asyncio.sleep(0.001)
 

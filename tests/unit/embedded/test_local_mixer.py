@@ -20,7 +20,7 @@ from remixer.sidecar.client import MixerClient
 from remixer.testing.texts import action, handler, instance, rule
 from remixer.tiers.settings import FailPolicy
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 DENIER = handler("deny", "status: {code: 7, message: denied}", adapter="denier")
 NOTHING = instance("nothing", "checknothing")
 CLOSED = rule("closed", action("deny", "nothing"), match='request.path == "/closed"')

@@ -17,7 +17,7 @@ from remixer.wire._pb.grpc.health.v1.health_pb2 import HealthCheckRequest, Healt
 CHECK = "/grpc.health.v1.Health/Check"
 WATCH = "/grpc.health.v1.Health/Watch"
 MIXER = "istio.mixer.v1.Mixer"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = (
     HealthCheckResponse.SERVING,
     HealthCheckResponse.NOT_SERVING,

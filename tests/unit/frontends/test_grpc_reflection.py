@@ -18,7 +18,7 @@ from remixer.wire._pb.grpc.reflection.v1.reflection_pb2 import (
     ServerReflectionResponse,
 )
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 PATHS = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",

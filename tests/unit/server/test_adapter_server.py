@@ -59,7 +59,7 @@ from remixer.wire.adapter_model import CLOSE_SESSION_PATH, CREATE_SESSION_PATH, 
 from remixer.wire.inferred_types import encode_inferred_types
 from remixer.wire.template_descriptors import template_descriptor_set
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 SECRET = "hunter2"  # noqa: S105 - only to look for it
 URL = "type.googleapis.com/"
 CHECK = "/checknothing.HandleCheckNothingService/HandleCheckNothing"
@@ -276,7 +276,7 @@ async def test_old_configurations_make_room_for_new_ones(running: Running) -> No
         return closed if len(closed) >= 4 else None
 
     # Old handlers close when their last call has ended, which nobody waits for.
-    closed = await until(closed_four, within_s=10.0)
+    closed = await until(closed_four, within_s=PATIENCE_S)
     assert closed == [f"close {number:02}" for number in range(4)]
 
 

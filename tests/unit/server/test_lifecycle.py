@@ -9,7 +9,7 @@ import pytest
 from remixer.foundation.errors import InternalError, StartupError
 from remixer.server.lifecycle import Lifecycle, Part, Phase, Readiness, stop_on_signals
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 async def nothing() -> None:

@@ -20,7 +20,7 @@ from remixer.sidecar.blocking import BlockingMixer, BlockingMixerClient
 from remixer.testing.app_mixers import FakeAppMixer, allowed, denied
 from remixer.testing.clock import VirtualClock
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 USER = frozenset({Reference("user", None, Condition.EXACT)})
 
 

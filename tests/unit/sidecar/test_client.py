@@ -19,7 +19,7 @@ from remixer.testing.served_mixer import served_mixer
 from remixer.tiers.settings import FailPolicy, RemoteSettings
 from remixer.transport.remote_spec import Tls
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 NOBODY = "127.0.0.1:1"
 HASTY = ClientSettings(remote=RemoteSettings(timeout_s=0.2))
 

@@ -35,7 +35,7 @@ from remixer.testing.app_mixers import (
 )
 from remixer.wire.forwarded import encode_forwarded
 
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 60.0
 """No test waits so long unless it fails."""
 QUIET_S: Final = 0.3
 """Longer than a thread takes to end that can."""

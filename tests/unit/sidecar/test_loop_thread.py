@@ -9,7 +9,7 @@ import pytest
 from remixer.foundation.errors import UnavailableError
 from remixer.sidecar.loop_thread import LoopThread
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

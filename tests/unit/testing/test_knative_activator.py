@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from remixer.testing.knative_cluster import KnativeCluster
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 REVISIONS = ("shop/cart-00001", "shop/pay-00001")
 
 

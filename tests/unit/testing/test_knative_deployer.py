@@ -7,7 +7,7 @@ import pytest
 
 from remixer.testing.knative_deployer import Deployer, PodUp
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 REVISION = "shop/cart-00001"
 
 

@@ -28,7 +28,7 @@ class Steps:
         await self._note(f"{name} ends")
 
     async def has(self, step: str) -> None:
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(lambda: step in self.seen)
 
     async def _note(self, step: str) -> None:

@@ -17,7 +17,7 @@ from remixer.transport.own_server import own_servers
 from remixer.transport.port import Listener, TransportLimits
 
 SERVICE = "test.Shop"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def parse(octets: bytes) -> str:

@@ -46,7 +46,7 @@ from remixer.transport.port import (
 )
 
 ECHO, STREAM = "/t.T/Echo", "/t.T/Stream"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 HIGHEST_ID = 2**31 - 1
 WIDE = 2**31 - 1
 

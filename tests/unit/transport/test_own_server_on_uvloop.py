@@ -16,7 +16,7 @@ from remixer.transport.own_server import OwnServer, own_servers
 from remixer.transport.port import CallContext, Listener, StreamMethod, TransportLimits, UnaryMethod
 
 ECHO, LATER, PUSH = "/t.T/Echo", "/t.T/Later", "/t.T/Push"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 MESSAGES, SIZE = 300, 100_000
 
 

@@ -19,7 +19,7 @@ from remixer.templates.instances import LogEntry
 from remixer.testing.adapters import AdapterHarness, RejectedParamsError
 
 _MS: Final = 1_000_000
-_TIMEOUT_S: Final = 10
+_TIMEOUT_S: Final = 60.0
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from remixer.testing.knative import endpoint_slice
 from remixer.testing.kubernetes_api import ENDPOINT_SLICES, FakeKubernetesApi
 
 CART = Revision("shop", "cart-00001")
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 HASTY = Backoff(0.001, 0.01)
 
 

@@ -29,7 +29,7 @@ from remixer.testing.kubernetes_api import (
     secrets_path,
 )
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 _NOWHERE = KubernetesPlace()
 _V4 = bytes(10) + b"\xff\xff"
 

@@ -35,7 +35,7 @@ class Collector:
 
     async def next(self, signal: str) -> Any:
         """The next request of one signal."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.got[signal].get()
 
     async def answer(self, call: Any) -> Any:

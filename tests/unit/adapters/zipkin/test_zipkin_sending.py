@@ -227,7 +227,7 @@ async def test_a_zipkin_that_dies_midway_gets_the_batch_again() -> None:
         harness.http = http  # type: ignore[assignment] - the real one in place of the fake
         handler: ZipkinHandler = await harness.build(INFO, Params(url, 1.0))
         handler.report([_span(number) for number in range(1, 101)])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             first, second = await batches.get(), await batches.get()
         assert first == second
         await harness.close(handler)

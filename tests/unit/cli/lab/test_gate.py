@@ -9,7 +9,7 @@ import pytest
 from remixer.cli.lab.gate import Gate, GateState
 from remixer.transport.addresses import TcpAddress
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
