@@ -7,7 +7,6 @@ told, so one that was just free is given to them; Envoy finds its own.
 import asyncio
 import json
 import shutil
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -25,12 +24,13 @@ from remixer.cli.demo.upstream import EchoService
 from remixer.drivers.http import AioHttpClient
 from remixer.server.compose import RemixerServer
 from remixer.server.settings import Settings
+from remixer.testing.ports import KeptPort
 from remixer.transport.addresses import TcpAddress
 
 pytestmark = pytest.mark.integration
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "forward-auth"
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 RULES = """
 apiVersion: config.istio.io/v1alpha2
 kind: handler
@@ -117,6 +117,32 @@ spec:
   response_header_operations:
   - {name: x-policy, values: ['"v1"']}
 """
+RULES_OF_SHOP = """
+---
+apiVersion: config.istio.io/v1alpha2
+kind: handler
+metadata: {name: closed, namespace: shop}
+spec:
+  compiledAdapter: denier
+  params: {status: {code: 7, message: the shop is closed}}
+---
+apiVersion: config.istio.io/v1alpha2
+kind: instance
+metadata: {name: nothing, namespace: shop}
+spec: {compiledTemplate: checknothing}
+---
+apiVersion: config.istio.io/v1alpha2
+kind: rule
+metadata: {name: closed, namespace: shop}
+spec:
+  match: destination.service.name == "web"
+  actions: [{handler: closed, instances: [nothing]}]
+"""
+DESTINATIONS = """
+shop.example: {destination.namespace: shop, destination.service.name: web}
+"*.shop.example": {destination.namespace: shop, destination.service.name: other}
+127.0.0.1: {}
+"""
 RULE = """
 ---
 apiVersion: config.istio.io/v1alpha2
@@ -181,14 +207,6 @@ class Stand:
         return answer
 
 
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port = trial.getsockname()[1]
-        assert isinstance(port, int)
-        return port
-
-
 async def listens(
     at: TcpAddress, process: asyncio.subprocess.Process, said: Callable[[], str]
 ) -> None:
@@ -227,6 +245,11 @@ class Starting:
         path.write_text(text)
         return path
 
+    def own_address(self) -> TcpAddress:
+        """For a proxy that cannot choose a port itself."""
+        port = self.stack.enter_context(KeptPort())
+        return TcpAddress("127.0.0.1", port.number)
+
     async def run(self, at: TcpAddress, *command: str) -> TcpAddress:
         log = self.folder / "proxy.log"
         with log.open("wb") as stream:
@@ -245,7 +268,7 @@ async def nginx(start: Starting, *, without: tuple[str, ...] = ()) -> TcpAddress
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     if program is None:
         pytest.skip("no nginx on this machine")
-    at = TcpAddress("127.0.0.1", free_port())
+    at = start.own_address()
     folder = start.folder
     places = "".join(
         f"{kind}_temp_path {folder}/{kind};"
@@ -263,13 +286,19 @@ async def careless_nginx(start: Starting) -> TcpAddress:
     return await nginx(start, without=lines)
 
 
-async def caddy(start: Starting) -> TcpAddress:
+async def caddy(start: Starting, *, site: str = "http://{at} {{") -> TcpAddress:
     program = shutil.which("caddy")
     if program is None:
         pytest.skip("no caddy on this machine")
-    at = TcpAddress("127.0.0.1", free_port())
-    file = start.file("Caddyfile", {"127.0.0.1:8000": str(at)})
+    at = start.own_address()
+    ours = site.format(at=at, host=at.host, port=at.port)
+    file = start.file("Caddyfile", {"http://127.0.0.1:8000 {": ours})
     return await start.run(at, program, "run", "--config", str(file), "--adapter", "caddyfile")
+
+
+async def caddy_for_all_hosts(start: Starting) -> TcpAddress:
+    """As shipped it knows one, and answers all others by itself."""
+    return await caddy(start, site=":{port} {{\n\tbind {host}")
 
 
 async def envoy(start: Starting, *, fails_open: bool = False) -> TcpAddress:
@@ -303,17 +332,26 @@ def _address(at: TcpAddress) -> dict[str, object]:
 
 Proxy = Callable[[Starting], Any]
 EVERY = pytest.mark.parametrize("proxy", [nginx, caddy, envoy], ids=lambda each: each.__name__)
+ALL_HOSTS = pytest.mark.parametrize(
+    "proxy", [nginx, caddy_for_all_hosts, envoy], ids=lambda each: each.__name__
+)
 
 
 @asynccontextmanager
 async def stand(
-    folder: Path, proxy: Proxy, *, trusted: tuple[str, ...] = ("127.0.0.0/8",)
+    folder: Path,
+    proxy: Proxy,
+    *,
+    trusted: tuple[str, ...] = ("127.0.0.0/8",),
+    destinations: str = "",
 ) -> AsyncIterator[Stand]:
     async with AsyncExitStack() as stack:
         config = folder / "config"
         config.mkdir()
         rules = (RULE % (f"{handler}-rule", match, handler, each) for handler, match, each in WHEN)
-        (config / "rules.yaml").write_text(RULES + "".join(rules))
+        (config / "rules.yaml").write_text(RULES + RULES_OF_SHOP + "".join(rules))
+        file = folder / "destinations.yaml"
+        file.write_text(destinations)
         settings = Settings(
             config_store=f"fs://{config}",
             address=("127.0.0.1:0",),
@@ -321,6 +359,7 @@ async def stand(
             prometheus_address="127.0.0.1:0",
             forward_auth_address="127.0.0.1:0",
             forward_auth_from=trusted,
+            forward_auth_destinations=str(file) if destinations else None,
             drain_grace_s=1.0,
         )
         remixer = await stack.enter_async_context(RemixerServer(settings).serving())
@@ -444,6 +483,31 @@ async def test_a_client_that_sends_the_proxys_own_headers_changes_nothing(
         assert (await mesh.ask("/anonymous", headers=lies)).status == 401
         passed = await mesh.ask("/cart", headers=lies)
         assert passed.seen["headers"]["x-user"].startswith("GET /cart from 127.0.0.1")
+
+
+@ALL_HOSTS
+async def test_the_rules_of_the_namespace_that_a_host_belongs_to_apply(
+    tmp_path: Path, proxy: Proxy
+) -> None:
+    async with stand(tmp_path, proxy, destinations=DESTINATIONS) as mesh:
+        refused = await mesh.ask("/cart", headers={"host": "shop.example"})
+        assert refused.status == 403
+        assert "closed.shop:the shop is closed" in refused.body
+        # Another service of the namespace, and one of none.
+        assert (await mesh.ask("/cart", headers={"host": "a.shop.example:80"})).status == 200
+        assert (await mesh.ask("/cart")).status == 200
+        assert mesh.echo.requests == 2
+
+
+@ALL_HOSTS
+async def test_a_host_that_is_for_no_service_gets_nothing_through(
+    tmp_path: Path, proxy: Proxy
+) -> None:
+    async with stand(tmp_path, proxy, destinations=DESTINATIONS) as mesh:
+        assert (await mesh.ask("/cart", headers={"host": "elsewhere.example"})).status == 403
+        lie = {"host": "shop.example", "x-forwarded-host": "127.0.0.1"}
+        assert (await mesh.ask("/cart", headers=lie)).status == 403
+        assert mesh.echo.requests == 0
 
 
 @EVERY

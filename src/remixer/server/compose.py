@@ -19,7 +19,7 @@ from remixer.frontends.grpc_reflection import reflection_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
 from remixer.observability.metrics import RuntimeMetrics
 from remixer.server.activate import activation_part
-from remixer.server.forward_auth import forward_auth_part
+from remixer.server.forward_auth import forward_auth_parts
 from remixer.server.grpc_service import GrpcService
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running
 from remixer.server.monitoring import monitoring_routes
@@ -58,7 +58,7 @@ class RemixerServer:
         clock: Clock | None = None,
         on_started: Callable[[], None] | None = None,
     ) -> None:
-        """Raises `StartupError` for a configuration store that cannot be opened."""
+        """Raises `StartupError` for a configuration store, or a file, that cannot be used."""
         self._on_started = on_started
         self._clock = clock or SystemClock()
         self._settings = settings
@@ -119,14 +119,10 @@ class RemixerServer:
         yield self._grpc_part()
 
     def _forward_auth(self) -> Iterable[Part]:
-        settings = self._settings
-        if settings.forward_auth_address is None:
-            return
-        yield forward_auth_part(
+        return forward_auth_parts(
             lambda: self.mixer,
-            address=settings.forward_auth_address,
-            trust=PeerTrust.of(settings.forward_auth_from),
-            budget_s=settings.forward_auth_timeout_s,
+            settings=self._settings,
+            vocabulary=self._runtime.vocabulary,
             clock=self._clock,
             forwarded=self._forwarded_reader(),
             observer=self.metrics.http,

@@ -102,6 +102,11 @@ class Settings:
         5.0,
         about="Longest wait of such a proxy for a verdict.",
     )
+    forward_auth_destinations: str | None = setting(
+        forms.optional_path("a YAML file"),
+        None,
+        about="Attributes of services, by the hosts of such requests (forward-auth.md).",
+    )
     activate_address: str | None = setting(
         forms.OPTIONAL_ADDRESS,
         None,

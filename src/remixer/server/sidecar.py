@@ -15,7 +15,7 @@ from remixer.frontends.envoy.ext_authz import ext_authz_methods
 from remixer.frontends.mixer_v1 import mixer_v1_methods
 from remixer.mixer.port import Mixer
 from remixer.observability.client_metrics import ClientMetrics
-from remixer.server.forward_auth import forward_auth_part
+from remixer.server.forward_auth import forward_auth_parts
 from remixer.server.grpc_service import GrpcService
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running
 from remixer.server.monitoring import monitoring_routes
@@ -52,7 +52,7 @@ class SidecarServer:
         clock: Clock | None = None,
         on_started: Callable[[], None] | None = None,
     ) -> None:
-        """Raises `StartupError` for a client configuration that cannot be used."""
+        """Raises `StartupError` for a configuration file that cannot be used."""
         self._settings = settings
         self._clock = clock or SystemClock()
         self._on_started = on_started
@@ -104,8 +104,7 @@ class SidecarServer:
             on_drain=self._send_reports,
             on_close=self._close_client,
         )
-        if self._settings.forward_auth_address is not None:
-            yield self._forward_auth_part(self._settings.forward_auth_address)
+        yield from self._forward_auth()
         if self._settings.monitoring_address is not None:
             yield self._monitoring_part(self._settings.monitoring_address)
         yield Part("grpc", on_start=self._serve, on_drain=self._drain, on_close=self._cut)
@@ -202,12 +201,11 @@ class SidecarServer:
     async def _cut(self) -> None:
         await self._drain(0.0)
 
-    def _forward_auth_part(self, address: str) -> Part:
-        return forward_auth_part(
+    def _forward_auth(self) -> Iterator[Part]:
+        return forward_auth_parts(
             self._mixer,
-            address=address,
-            trust=PeerTrust.of(self._settings.forward_auth_from),
-            budget_s=self._settings.forward_auth_timeout_s,
+            settings=self._settings,
+            vocabulary=self._standard,
             clock=self._clock,
             forwarded=self._forwarded_reader(),
             observer=self.metrics.http,

@@ -175,6 +175,11 @@ class SidecarSettings:
         5.0,
         about="Longest wait of such a proxy for a verdict.",
     )
+    forward_auth_destinations: str | None = setting(
+        forms.optional_path("a YAML file"),
+        None,
+        about="Attributes of services, by the hosts of such requests (forward-auth.md).",
+    )
     max_message_bytes: int = setting(
         forms.whole_number(least=1, most=64 << 20),
         1_048_576,

@@ -1,16 +1,20 @@
 """Authorization over HTTP/1.1 as a part of a server process."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.clock import SystemClock
 from remixer.foundation.errors import StartupError
 from remixer.server.compose import RemixerServer
-from remixer.server.forward_auth import forward_auth_part
+from remixer.server.forward_auth import forward_auth_parts
+from remixer.server.lifecycle import Part
 from remixer.server.setting_table import SettingsError
 from remixer.server.settings import Settings, read_settings
-from remixer.transport.peer_trust import PeerTrust
+from remixer.wire.forwarded_reader import ForwardedReader
 
 ANY_PORT = "127.0.0.1:0"
 ASK = b"GET /check/a HTTP/1.1\r\nHost: shop\r\n\r\n"
@@ -57,24 +61,28 @@ async def test_an_address_that_is_taken_ends_the_start_and_names_the_setting() -
                 pass
 
 
+def part_of(server: RemixerServer, bound: list[str]) -> Part:
+    """One more beside the server's own."""
+    (part,) = forward_auth_parts(
+        lambda: server.mixer,
+        settings=settings(forward_auth=ANY_PORT),
+        vocabulary=Vocabulary,
+        clock=SystemClock(),
+        forwarded=ForwardedReader(),
+        on_bound=bound.append,
+    )
+    return part
+
+
 async def test_a_part_that_never_started_closes() -> None:
     async with RemixerServer(settings(forward_auth=None)).serving() as server:
-        part = forward_auth_part(
-            lambda: server.mixer, address=ANY_PORT, trust=PeerTrust(), clock=SystemClock()
-        )
-        await part.aclose()
+        await part_of(server, []).aclose()
 
 
 async def test_a_drained_part_accepts_nothing() -> None:
     bound: list[str] = []
     async with RemixerServer(settings(forward_auth=None)).serving() as server:
-        part = forward_auth_part(
-            lambda: server.mixer,
-            address=ANY_PORT,
-            trust=PeerTrust.of(["127.0.0.0/8"]),
-            clock=SystemClock(),
-            on_bound=bound.append,
-        )
+        part = part_of(server, bound)
         await part.start()
         assert (await answer(bound[0])).startswith(b"HTTP/1.1 200 ")
         await part.drain(grace_s=1.0)
@@ -94,3 +102,64 @@ def test_settings_say_who_may_ask_where_and_how_long() -> None:
     assert found.forward_auth_address == "unix:/tmp/x"
     assert found.forward_auth_from == ("10.0.0.0/8",)
     assert found.forward_auth_timeout_s == 0.25
+
+
+# ------------------------------------------------------------------ whose rules apply
+
+RULES_OF_SHOP = """
+kind: handler
+metadata: {name: closed, namespace: shop}
+spec: {compiledAdapter: denier, params: {status: {code: 7, message: shop is closed}}}
+---
+kind: instance
+metadata: {name: nothing, namespace: shop}
+spec: {compiledTemplate: checknothing}
+---
+kind: rule
+metadata: {name: closed, namespace: shop}
+spec:
+  match: destination.service.name == "web" && destination.port == 80
+  actions: [{handler: closed, instances: [nothing]}]
+"""
+DESTINATIONS = """
+shop.example: {destination.namespace: shop, destination.service.name: web, destination.port: 80}
+"*.books.example": {destination.namespace: books}
+"""
+
+
+def question(host: str) -> bytes:
+    """As Traefik asks."""
+    lines = ("X-Forwarded-Uri: /", "X-Forwarded-Method: GET", f"X-Forwarded-Host: {host}")
+    return "\r\n".join(("GET /check HTTP/1.1", "Host: auth", *lines, "", "")).encode()
+
+
+async def test_the_rules_of_a_service_s_namespace_apply_by_the_host(tmp_path: Path) -> None:
+    rules, file = tmp_path / "rules", tmp_path / "destinations.yaml"
+    rules.mkdir()
+    (rules / "shop.yaml").write_text(RULES_OF_SHOP)
+    file.write_text(DESTINATIONS)
+    chosen = replace(
+        settings(forward_auth=ANY_PORT),
+        config_store=f"fs://{rules}",
+        forward_auth_destinations=str(file),
+    )
+    async with RemixerServer(chosen).serving() as server:
+        address = server.addresses.forward_auth
+        assert address is not None
+        assert (await answer(address, question("shop.example"))).startswith(b"HTTP/1.1 403 ")
+        assert (await answer(address, question("a.books.example"))).startswith(b"HTTP/1.1 200 ")
+        # Nobody said whose it is: not even a proxy that passes it on to the shop opens it.
+        assert (await answer(address, question("shop.local"))).startswith(b"HTTP/1.1 403 ")
+        chosen = replace(chosen, forward_auth_destinations=None)
+    async with RemixerServer(chosen).serving() as server:
+        address = server.addresses.forward_auth
+        assert address is not None
+        assert (await answer(address, question("shop.example"))).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_file_of_destinations_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "destinations.yaml"
+    file.write_text("shop.example:80: {destination.namespace: shop}")
+    chosen = replace(settings(forward_auth=ANY_PORT), forward_auth_destinations=str(file))
+    with pytest.raises(StartupError, match=r"destinations.yaml:1:1: error SET006"):
+        RemixerServer(chosen)

@@ -53,11 +53,11 @@ def sidecar_settings(mixer: str, *flags: str) -> SidecarSettings:
     return read_sidecar_settings([*own, "--monitoring-address=", "--drain-grace=1s", *flags], {})
 
 
-async def status(address: str, *lines: str) -> int:
+async def status(address: str, *lines: str, host: str = "shop") -> int:
     """Of the answer to a question about `/a` with these headers."""
-    host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    head = "".join(f"{line}\r\n" for line in ("GET /check/a HTTP/1.1", "Host: shop", *lines))
+    place, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(place, int(port))
+    head = "".join(f"{line}\r\n" for line in ("GET /check/a HTTP/1.1", f"Host: {host}", *lines))
     writer.write(f"{head}\r\n".encode())
     answer = await reader.readuntil(b"\r\n\r\n")
     writer.close()
@@ -94,3 +94,23 @@ async def test_a_client_configuration_that_ignores_them_has_the_last_word(tmp_pa
     async with sidecar(rules, trusting, f"--client-config={config}") as found:
         line = f"x-istio-attributes: {STRANGER}"
         assert await status(found.forward_auth_address, line) == 200
+
+
+async def test_a_destination_picks_the_service_of_the_client_configuration(tmp_path: Path) -> None:
+    config, file, rules = tmp_path / "c.yaml", tmp_path / "d.yaml", tmp_path / "rules"
+    config.write_text(
+        "service_configs:\n"
+        "  web: {mixer_attributes: {attributes: {source.uid: "
+        "{string_value: kubernetes://stranger.shop}}}}\n"
+        "  books: {}\n"
+    )
+    file.write_text(
+        "shop: {destination.service.name: web}\nbooks: {destination.service.name: books}\n"
+    )
+    rules.mkdir()
+    flags = (f"--client-config={config}", f"--forward-auth-destinations={file}")
+    async with sidecar(rules, *flags) as found:
+        asked = found.forward_auth_address
+        assert await status(asked) == 403
+        assert await status(asked, host="books") == 200
+        assert await status(asked, host="nobody") == 403

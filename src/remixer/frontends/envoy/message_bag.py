@@ -16,10 +16,10 @@ from typing import Self, TypeAlias
 from google.protobuf.struct_pb2 import Struct
 
 from remixer.attributes.bag import PlainBag
+from remixer.attributes.static_values import static_value
 from remixer.attributes.table_bag import TableBag, read_all
 from remixer.attributes.values import Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
-from remixer.frontends.envoy.static_attributes import static_value
 from remixer.frontends.envoy.structs import string_map
 
 VocabularySource: TypeAlias = Callable[[], Vocabulary]

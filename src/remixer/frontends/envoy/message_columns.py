@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
 from remixer.attributes.columns import BagColumns, Column
+from remixer.attributes.static_values import static_value
 from remixer.attributes.values import ValueType
 from remixer.frontends.envoy.message_bag import MessageBag
-from remixer.frontends.envoy.static_attributes import static_value
 
 B = TypeVar("B", bound=MessageBag)
 

@@ -1,11 +1,11 @@
 """The questions of proxies over HTTP/1.1: `/check`, `/auth_request` and `/check/…`."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Final
 
 from remixer.attributes.http_bag import FORWARDED_HEADER, HttpBag
-from remixer.attributes.values import Timestamp
+from remixer.attributes.values import Timestamp, Value
 from remixer.foundation.clock import Clock
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import PolicyError
@@ -13,6 +13,7 @@ from remixer.foundation.event_limit import EventLimit
 from remixer.foundation.log import event_log
 from remixer.foundation.status import Code, Status
 from remixer.frontends.forward_auth.codec import encode_failure, encode_outcome, refused
+from remixer.frontends.forward_auth.destinations import Destinations
 from remixer.frontends.forward_auth.told import (
     AUTH_REQUEST_PATH,
     CHECK_PATH,
@@ -35,10 +36,15 @@ _UNTRUSTED: Final = refused(
     Status(Code.PERMISSION_DENIED, "this proxy is not trusted to tell of requests"),
     ends_connection=True,
 )
+_NO_DESTINATION: Final = refused(
+    403, Status(Code.PERMISSION_DENIED, "no service is known by the host of the request")
+)
 _NOT_FOUND: Final = refused(
     404, Status(Code.NOT_FOUND, f"ask at {CHECK_PATH}, {AUTH_REQUEST_PATH} or {CHECK_PATH}/PATH")
 )
 _TOO_LATE: Final = refused(503, Status(Code.DEADLINE_EXCEEDED, "no verdict in time"))
+
+_NOTHING_STATIC: Final[Mapping[str, Value]] = {}
 
 _log: Final = event_log(__name__)
 
@@ -51,10 +57,12 @@ def forward_auth_handler(
     budget_s: float,
     trust_setting: str,
     forwarded: ForwardedReader | None = None,
+    destinations: Destinations | None = None,
 ) -> HttpHandler:
     """Answers proxies from `mixer`; `trust` names those that are believed.
 
-    `forwarded` judges headers `x-istio-attributes`; without it none counts.
+    `forwarded` judges headers `x-istio-attributes`; without it none counts. `destinations` says
+    which service a request is for, and refuses what is for none; without it nothing is known.
     A question waits at most `budget_s`. `trust_setting` is what a warning tells operators to change.
     """
     return _ForwardAuth(
@@ -64,6 +72,7 @@ def forward_auth_handler(
         budget_s=budget_s,
         trust_setting=trust_setting,
         forwarded=forwarded or ForwardedReader(),
+        destinations=destinations,
     ).answer
 
 
@@ -77,6 +86,7 @@ class _ForwardAuth:
         budget_s: float,
         trust_setting: str,
         forwarded: ForwardedReader,
+        destinations: Destinations | None,
     ) -> None:
         self._mixer = mixer
         self._trust = trust
@@ -84,6 +94,7 @@ class _ForwardAuth:
         self._budget_s = budget_s
         self._trust_setting = trust_setting
         self._forwarded = forwarded
+        self._destinations = destinations
         self._complaints = EventLimit(interval_s=_COMPLAINT_INTERVAL_S)
 
     def answer(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
@@ -100,13 +111,22 @@ class _ForwardAuth:
         except PolicyError as error:
             self._complain("forward_auth_not_understood", request, error.message)
             return encode_failure(error)
-        return self._decide(asked, request.peer)
+        static: Mapping[str, Value] | None = _NOTHING_STATIC
+        if self._destinations is not None:
+            static = self._destinations.attributes_of(asked.facts.authority)
+        if static is None:
+            step = "its host has no entry among the destinations; add one, or one for `*`"
+            self._complain("forward_auth_without_destination", request, step)
+            return _NO_DESTINATION
+        return self._decide(asked, request.peer, static)
 
-    def _decide(self, asked: Question, peer: Peer) -> HttpResponse | Awaitable[HttpResponse]:
+    def _decide(
+        self, asked: Question, peer: Peer, static: Mapping[str, Value]
+    ) -> HttpResponse | Awaitable[HttpResponse]:
         header = asked.facts.headers[FORWARDED_HEADER]
         forwarded = None if header is None else self._forwarded.read(header, peer)
         check = CheckRequest(
-            bag=HttpBag(asked.facts, forwarded=forwarded),
+            bag=HttpBag(asked.facts, static=static, forwarded=forwarded),
             quotas=_QUOTAS,
             deadline=Deadline(self._clock.monotonic_s() + self._budget_s),
         )

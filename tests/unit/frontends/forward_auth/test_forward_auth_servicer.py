@@ -8,9 +8,10 @@ import pytest
 
 from remixer.attributes.bag import Bag
 from remixer.attributes.values import Duration
+from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.errors import CheckFailedError, PolicyError, UnavailableError
 from remixer.foundation.status import OK, Code, Status
-from remixer.frontends.forward_auth import forward_auth_handler
+from remixer.frontends.forward_auth import Destinations, forward_auth_handler
 from remixer.mixer.outcome import CheckOutcome, QuotaOutcome, ReportOutcome
 from remixer.mixer.request import CheckRequest, MatchingQuotas
 from remixer.testing.clock import VirtualClock, clock_of_running_loop, in_virtual_time
@@ -55,7 +56,11 @@ class ScriptedMixer:
 
 
 def handler(
-    mixer: ScriptedMixer, *, trusted: tuple[str, ...] = ("unix",), clock: VirtualClock | None = None
+    mixer: ScriptedMixer,
+    *,
+    trusted: tuple[str, ...] = ("unix",),
+    clock: VirtualClock | None = None,
+    destinations: Destinations | None = None,
 ) -> HttpHandler:
     return forward_auth_handler(
         mixer,
@@ -63,6 +68,7 @@ def handler(
         clock=clock or VirtualClock(),
         budget_s=5.0,
         trust_setting="--forward-auth-from",
+        destinations=destinations,
     )
 
 
@@ -164,3 +170,39 @@ def test_what_a_client_says_of_itself_counts_for_nothing() -> None:
     answer = at_once(handler(mixer)(asks("/check/a", **{"x-istio-attributes": header})))
     assert ("x-envoy-auth-headers-to-remove", "x-istio-attributes") in answer.lines
     assert mixer.asked[0].bag.get("source.uid") is None
+
+
+# ------------------------------------------------------------------ destinations
+
+SHOP = Destinations({"shop": {"destination.namespace": "shop"}}, vocabulary=Vocabulary)
+
+
+def test_nothing_is_known_of_the_destination_unless_somebody_says_it() -> None:
+    mixer = ScriptedMixer(ALLOWED)
+    at_once(handler(mixer)(asks()))
+    assert [name for name in mixer.asked[0].bag.names() if name.startswith("destination.")] == []
+
+
+def test_the_host_tells_the_destination() -> None:
+    mixer = ScriptedMixer(ALLOWED)
+    assert at_once(handler(mixer, destinations=SHOP)(asks())).status == 200
+    assert mixer.asked[0].bag["destination.namespace"] == "shop"
+    told = {"x-forwarded-uri": "/", "x-forwarded-method": "GET", "x-forwarded-host": "SHOP:80"}
+    assert at_once(handler(mixer, destinations=SHOP)(asks("/check", **told))).status == 200
+    assert mixer.asked[1].bag["destination.namespace"] == "shop"
+
+
+def test_a_request_for_no_known_service_is_refused_and_told_now_and_then(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mixer = ScriptedMixer(ALLOWED)
+    answers = handler(mixer, destinations=SHOP)
+    told = {"x-forwarded-uri": "/", "x-forwarded-method": "GET", "x-forwarded-host": "books"}
+    for target in ("/check", "/auth_request"):
+        refused = at_once(answers(asks(target, **told)))
+        assert refused.status == 403
+        assert not refused.ends_connection
+    assert not mixer.asked
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "add one" in getattr(record, "fields", {})["reason"]

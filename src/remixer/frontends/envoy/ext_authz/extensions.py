@@ -8,9 +8,9 @@ these bytes, and put into each request's bag before anything is read.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from remixer.attributes.static_values import static_value
 from remixer.attributes.values import Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
-from remixer.frontends.envoy.static_attributes import static_value
 from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
 from remixer.wire.framing import embedded
 

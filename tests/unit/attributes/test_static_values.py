@@ -1,11 +1,11 @@
-"""Text of Envoy's configuration as typed attributes."""
+"""Text of proxies' configurations as typed attributes."""
 
 import pytest
 
+from remixer.attributes.static_values import static_value
 from remixer.attributes.values import Duration, PlainStringMap, Timestamp, ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.frontends.envoy.ext_authz.codec import CheckDecoder
-from remixer.frontends.envoy.static_attributes import static_value
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest
 
 

@@ -1,4 +1,4 @@
-"""Attributes that operators write as text into Envoy's configuration.
+"""Attributes that operators write as text into the configuration of a proxy, or of ours for it.
 
 Envoy carries them as strings only (`context_extensions`, `custom_tags`), so the declared type
 decides how the text is read. A text that does not fit its type leaves the attribute absent, as
