@@ -4,12 +4,20 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from remixer.testing.valkey import ValkeyProcess
 
-# Laws hold on a machine that is busy, too; what is slow is found by benchmarks.
-settings.register_profile("remixer", deadline=None)
+# Laws hold on a machine that is busy, too; what is slow is found by benchmarks. The same sources are
+# judged alike each time: examples follow from a law's own text. To look for new ones:
+# pytest --hypothesis-profile explore tests/property
+settings.register_profile(
+    "remixer",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("explore", settings.get_profile("remixer"), derandomize=False)
 settings.load_profile("remixer")
 
 
