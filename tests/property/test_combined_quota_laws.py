@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from remixer.attributes.bag import PlainBag, plain_bag
 from remixer.attributes.values import Duration
 from remixer.foundation.status import Code, Status
-from remixer.mixer.combined_quotas import combined, is_unavailable
+from remixer.mixer.combined_quotas import combined, is_unavailable, refusal_after
 from remixer.mixer.outcome import QuotaOutcome
 from remixer.mixer.request import MATCHING, CheckRequest, MatchingQuotas, QuotaArgs
 from remixer.mixer.verdict import refusal_of
@@ -31,6 +31,7 @@ def lets_pass(quota: QuotaOutcome) -> bool:
     return quota.granted > 0 or quota.status.code == Code.UNAVAILABLE
 
 
+USED_UP: Final = "Quota is exhausted for: "
 CODES: Final = (Code.OK, Code.OK, Code.RESOURCE_EXHAUSTED, Code.UNAVAILABLE, Code.INTERNAL)
 QUOTAS: Final = st.builds(
     lambda granted, seconds, code: QuotaOutcome(
@@ -50,12 +51,17 @@ QUOTAS: Final = st.builds(
 def test_the_combined_answer_says_what_the_names_say_together(
     quotas: Mapping[str, QuotaOutcome],
 ) -> None:
-    answer = combined(quotas, references=frozenset())
+    answer = combined(quotas, amount=3, references=frozenset())
     assert lets_pass(answer) is all(map(lets_pass, quotas.values()))
     asked = [each for each in quotas.values() if not is_unavailable(each)]
     for each in asked:
         assert answer.granted <= each.granted
         assert answer.valid_duration <= each.valid_duration
+    said = refusal_after(answer)
+    for name, quota in quotas.items():
+        # Whoever spends the grant is stopped by these, and by no others.
+        if answer.status.is_ok and quota.granted:
+            assert (name in said.message.removeprefix(USED_UP).split(",")) is (quota.granted < 3)
     exhausted = refusal_of(quotas)
     if exhausted is not None and exhausted.code == Code.RESOURCE_EXHAUSTED:
         assert refusal_of({MATCHING: answer}) == exhausted

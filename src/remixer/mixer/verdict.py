@@ -45,13 +45,18 @@ def verdict_of(outcome: CheckOutcome) -> Verdict:
 
 def refusal_of(quotas: Mapping[str, QuotaOutcome]) -> Status | None:
     """RESOURCE_EXHAUSTED with the names of all that are; else the first failure; else None."""
-    exhausted = sorted(_told(name, each) for name, each in quotas.items() if _is_exhausted(each))
-    if exhausted:
-        return Status(Code.RESOURCE_EXHAUSTED, _EXHAUSTED + ",".join(exhausted))
+    names = [_told(name, each) for name, each in quotas.items() if _is_exhausted(each)]
+    if names:
+        return Status(Code.RESOURCE_EXHAUSTED, exhausted(names))
     for name, quota in sorted(quotas.items()):
         if quota.granted == 0:
             return Status(quota.status.code, f"quota {name} failed: {quota.status.message}")
     return None
+
+
+def exhausted(names: Iterable[str]) -> str:
+    """What clients are told of quotas that are used up."""
+    return _EXHAUSTED + ",".join(sorted(names))
 
 
 def _told(name: str, quota: QuotaOutcome) -> str:

@@ -123,7 +123,9 @@ class CompiledQuotas:
             if quotas.is_combined:
                 # One set again and again is known to whoever encodes it.
                 read = references if read <= references else read | references
-        return {MATCHING: combined(outcomes, references=read)} if quotas.is_combined else outcomes
+        if not quotas.is_combined:
+            return outcomes
+        return {MATCHING: combined(outcomes, amount=args.amount, references=read)}
 
     def _found(
         self, chosen: Routed, name: str, args: QuotaArgs, request: CheckRequest

@@ -66,7 +66,7 @@ async def allocate(
     quota that no rule applies to is granted as asked for 60 s. Finishes without suspending if no
     quota handler of the route waits. Raises `InvalidRequestError` for more than `MAX_QUOTAS`.
     """
-    is_matching = isinstance(quotas, MatchingQuotas)
+    matching = quotas.args if isinstance(quotas, MatchingQuotas) else None
     asked, references = _asked(table, new_view, quotas)
     outcomes: dict[str, QuotaOutcome] = {}
     for name, args in asked.items():
@@ -75,13 +75,13 @@ async def allocate(
         outcome = await _one(route, view, name, args, deduplication_id, deadline, guard=guard)
         if outcome is not None:
             outcomes[name] = outcome
-        elif not is_matching:
+        elif matching is None:
             outcomes[name] = not_limited(route, name, args, view.references())
         if references is not None:
             references |= view.references()
-    if references is None:
+    if references is None or matching is None:
         return outcomes
-    return {MATCHING: combined(outcomes, references=references)}
+    return {MATCHING: combined(outcomes, amount=matching.amount, references=references)}
 
 
 def allocate_now(

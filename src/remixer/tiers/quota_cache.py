@@ -28,8 +28,7 @@ from remixer.attributes.values import Duration
 from remixer.foundation.clock import Clock
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import PolicyError
-from remixer.foundation.status import OK, Code
-from remixer.mixer.combined_quotas import UNLIMITED_GRANT, is_unavailable
+from remixer.mixer.combined_quotas import UNLIMITED_GRANT, is_unavailable, refusal_after
 from remixer.mixer.outcome import (
     DEFAULT_VALID_DURATION,
     UNKNOWN_REFERENCES,
@@ -283,8 +282,7 @@ class QuotaCachedMixer:
             was_pending=flight.was_pending,
             now_ms=now_ms,
         )
-        is_exhausted = answer.status.code == Code.RESOURCE_EXHAUSTED
-        home.refusal = answer.status if is_exhausted else OK
+        home.refusal = refusal_after(answer)
         life_ms = answer.valid_duration // _NS_PER_MS
         home.idle_until_ms = now_ms + life_ms if _applies_to_nothing(answer) else now_ms
         if home is held:

@@ -40,7 +40,7 @@ class KeyedPool:
         self.references: frozenset[Reference] = UNKNOWN_REFERENCES
         """What its grants depend on."""
         self.refusal: Status = OK
-        """What the last answer said of a quota that is exhausted."""
+        """What the last answer said of quotas that are used up, or will be when its grant is spent."""
         self.used_ms = now_ms
         self.idle_until_ms = now_ms
         """Until then it is known that no quota applies to requests of this key."""

@@ -26,6 +26,9 @@ TEXT: Final = (
     + handler("none", "grant: 0")
     + rule("r", action("many", "all"))
     + rule("s", action("none", "few"), match='user == "bo"')
+    + instance("some", "quota", 'dimensions: {user: user | ""}')
+    + handler("three", "grant: 3")
+    + rule("t", action("three", "some"), match='user == "cy"')
 )
 
 
@@ -61,3 +64,10 @@ async def test_the_verdict_is_that_of_the_names() -> None:
     named = await answer("bo", {"all": QuotaArgs(7), "few": QuotaArgs(7)})
     assert verdict_of(combined).status == verdict_of(named).status
     assert verdict_of(combined).status == Status(8, "Quota is exhausted for: few")
+
+
+async def test_who_gets_less_than_asked_for_is_told_which_quotas_are_used_up() -> None:
+    (quota,) = (await answer("cy", MatchingQuotas(QuotaArgs(10)))).quotas.values()
+    assert (quota.granted, quota.status) == (3, Status(0, "Quota is exhausted for: some"))
+    (quota,) = (await answer("cy", MatchingQuotas(QuotaArgs(3)))).quotas.values()
+    assert (quota.granted, quota.status) == (3, Status())

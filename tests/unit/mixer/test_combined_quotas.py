@@ -8,7 +8,7 @@ from remixer.attributes.bag import Condition, Reference
 from remixer.attributes.values import Duration
 from remixer.foundation.errors import CheckFailedError, UnavailableError
 from remixer.foundation.status import OK, Code, Status
-from remixer.mixer.combined_quotas import UNLIMITED_GRANT, combined
+from remixer.mixer.combined_quotas import UNLIMITED_GRANT, combined, refusal_after
 from remixer.mixer.outcome import DEFAULT_VALID_DURATION, CheckOutcome, QuotaOutcome
 from remixer.mixer.request import MATCHING
 from remixer.mixer.verdict import refusal_of, verdict_of
@@ -23,8 +23,8 @@ def quota(granted: int, seconds: int = 1, status: Status = OK) -> QuotaOutcome:
     return QuotaOutcome(granted, Duration(seconds * 10**9), frozenset(), status)
 
 
-def of(**quotas: QuotaOutcome) -> QuotaOutcome:
-    return combined(quotas, references=SEEN)
+def of(*, amount: int = 1, **quotas: QuotaOutcome) -> QuotaOutcome:
+    return combined(quotas, amount=amount, references=SEEN)
 
 
 def test_no_quota_is_as_many_as_one_likes_for_a_minute() -> None:
@@ -39,6 +39,31 @@ def test_every_exhausted_quota_is_named() -> None:
     answer = of(b=quota(0), a=quota(0, 1, USED_UP), c=quota(9))
     assert (answer.granted, answer.status.code) == (0, Code.RESOURCE_EXHAUSTED)
     assert answer.status.message == "Quota is exhausted for: a,b"
+
+
+def test_a_quota_that_grants_less_than_was_asked_for_is_named() -> None:
+    answer = of(amount=10, b=quota(3), a=quota(7), c=quota(10))
+    assert (answer.granted, answer.status) == (3, Status(Code.OK, "Quota is exhausted for: a,b"))
+
+
+def test_nothing_is_said_of_quotas_that_grant_all_or_take_back() -> None:
+    assert of(amount=3, a=quota(3), b=quota(4)).status == OK
+    assert of(amount=-3, a=quota(0, 1, OK), b=quota(1)).status != OK  # as a grant of nothing
+    assert of(amount=-3, a=quota(3), b=quota(1)).status == OK
+
+
+@pytest.mark.parametrize(
+    ("answer", "refusal"),
+    [
+        (quota(3, 1, Status(Code.OK, "why")), Status(Code.RESOURCE_EXHAUSTED, "why")),
+        (quota(0, 1, USED_UP), USED_UP),
+        (quota(3), OK),
+        (quota(0), OK),
+        (quota(0, 0, AWAY), OK),
+    ],
+)
+def test_what_is_said_when_a_grant_is_spent(answer: QuotaOutcome, refusal: Status) -> None:
+    assert refusal_after(answer) == refusal
 
 
 def test_a_quota_that_could_not_be_asked_for_does_not_count_beside_others() -> None:

@@ -241,6 +241,19 @@ async def test_a_refusal_tells_what_the_server_said() -> None:
     assert [client.draw().status for _ in range(2)] == [OK, OK]
 
 
+async def test_a_refusal_of_all_that_apply_names_those_that_are_used_up() -> None:
+    told = Status(Code.OK, "Quota is exhausted for: a,b")
+    client = Client(Server(says=QuotaOutcome(2, MINUTE, USER, told)))
+    asked = CheckRequest(plain_bag({"user": "al"}), MatchingQuotas())
+    statuses = []
+    for _ in range(3):
+        granted = client.mixer.grant_now(asked)
+        assert granted is not None
+        statuses.append(verdict_of(CheckOutcome(OK, MINUTE, 1, USER, quotas=granted)).status)
+        await client.settle()
+    assert statuses == [OK, OK, Status(Code.RESOURCE_EXHAUSTED, told.message)]
+
+
 async def test_every_key_has_tokens_of_its_own() -> None:
     client = Client(Server(left=3))
     for user in ("al", "bo"):
