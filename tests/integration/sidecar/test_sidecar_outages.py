@@ -82,7 +82,7 @@ async def test_no_answer_is_wrong_while_the_mixer_is_killed_and_comes_back(
     place: Any, failure: str
 ) -> None:
     mixer = place.mixer()
-    sidecar = place.sidecar("--failure", failure, "--timeout", "0.3s")
+    sidecar = place.sidecar("--failure", failure, "--timeout", "5s")
     judge = Judge(is_open=failure == "open")
     async with mixer_caller(f"unix:{place.socket}") as caller:
         for path in HOT:
@@ -114,7 +114,7 @@ async def test_no_answer_is_wrong_while_the_mixer_is_killed_and_comes_back(
 
 async def test_memory_answers_when_its_time_has_passed_and_nobody_else_does(place: Any) -> None:
     mixer = place.mixer()
-    flags = ("--failure", "open", "--timeout", "0.3s", "--cache-max-age", "0.2s")
+    flags = ("--failure", "open", "--timeout", "5s", "--cache-max-age", "0.2s")
     place.sidecar(*flags)
     assert not (await check_at(place, "/deny")).status.is_ok
     mixer.process.kill()
