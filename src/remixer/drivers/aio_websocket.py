@@ -83,9 +83,28 @@ class AioWebSocket:
         self._title = title
         self._timing = timing
         self._is_dead = False
+        self._is_waiting = False
+        """Whether the peer has still to read what was sent."""
         self._heard_at_s = asyncio.get_running_loop().time()
 
+    def send_now(self, payload: bytes) -> bool:
+        if self._is_waiting:
+            return False
+        sending = self._socket.send_bytes(payload)
+        try:
+            sending.send(None)
+        except StopIteration:
+            return True
+        except (aiohttp.ClientError, OSError) as error:
+            message = f"{self._title}: {_reason(error)}"
+            raise WebSocketError(message) from error
+        # It is in the buffer, and the coroutine would wait for room: the next one has to.
+        self._is_waiting = True
+        sending.close()
+        return True
+
     async def send(self, payload: bytes) -> None:
+        self._is_waiting = True
         try:
             async with asyncio.timeout(self._timing.send_s):
                 await self._socket.send_bytes(payload)
@@ -95,6 +114,7 @@ class AioWebSocket:
         except (aiohttp.ClientError, OSError) as error:
             message = f"{self._title}: {_reason(error)}"
             raise WebSocketError(message) from error
+        self._is_waiting = False
 
     async def ended(self) -> WebSocketEnd:
         async with asyncio.TaskGroup() as group:

@@ -5,14 +5,24 @@ open would stick to one of the pods behind a service's address.
 """
 
 import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 _MOST_LINE_BYTES: Final = 4096  # of a status line; real ones have twenty
 _USER_AGENT: Final = "remixer-probe"
 _STATUS_DIGITS: Final = 3
 _DEFAULT_PORT: Final = 80
+_FOUND_FOR_S: Final = 1.0
+"""A service without a cluster IP gets its addresses only once there are pods."""
+
+_Where: TypeAlias = tuple[Any, ...]  # as a socket's family has it
+_Address: TypeAlias = tuple[socket.AddressFamily, _Where]
+_Found: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, _Where]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,32 +63,108 @@ def parse_target(url: str) -> ProbeTarget:
             raise ValueError(message)
 
 
-async def knock(target: ProbeTarget, *, timeout_s: float) -> str:
-    """Why nobody answers as wanted; `""` if somebody does. Never raises for what peers do.
+class Door:
+    """One address, to knock at again and again.
 
-    Over HTTP a status of 2xx is wanted. The request has the header that makes Knative's
-    queue-proxy answer for the pod: 200 only when the container behind it is ready.
+    Made for hundreds of knocks a second at an address that refuses them: plain sockets, no
+    streams, and a name is looked up once a second.
     """
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await _exchange(target)
-    except TimeoutError:
-        return f"no answer within {timeout_s:g} s"
-    except (OSError, ValueError) as error:
-        return str(error) or type(error).__name__
 
+    def __init__(self, target: ProbeTarget) -> None:
+        self._target = target
+        self._request = _request(target) if target.path else b""
+        self._found: Sequence[_Address] = ()
+        self._found_at_s = 0.0
 
-async def _exchange(target: ProbeTarget) -> str:
-    reader, writer = await asyncio.open_connection(target.host, target.port, limit=_MOST_LINE_BYTES)
-    try:
-        if not target.path:
-            return ""
-        writer.write(_request(target))
-        line = await reader.readline()
-        return _verdict(line)
-    finally:
+    async def knock(self, *, timeout_s: float) -> str:
+        """Why nobody answers as wanted; `""` if somebody does. Never raises for what peers do.
+
+        Over HTTP a status of 2xx is wanted. The request has the header that makes Knative's
+        queue-proxy answer for the pod: 200 only when the container behind it is ready.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._knocked()
+        except TimeoutError:
+            return f"no answer within {timeout_s:g} s"
+        except (OSError, ValueError) as error:
+            return str(error) or type(error).__name__
+
+    async def _knocked(self) -> str:
+        loop = asyncio.get_running_loop()
+        if not self._found or loop.time() - self._found_at_s > _FOUND_FOR_S:
+            self._found = await _addresses(self._target, loop)
+            self._found_at_s = loop.time()
+        code = errno.EADDRNOTAVAIL
+        for family, address in self._found:
+            with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as made:
+                code = await _connected(made, address, loop)
+                if not code:
+                    return await self._asked(made, loop) if self._request else ""
+        return f"connecting to {self._target.authority} failed: {os.strerror(code)}"
+
+    async def _asked(self, connection: socket.socket, loop: asyncio.AbstractEventLoop) -> str:
+        connection.send(self._request)  # fits: nothing was sent before
+        line = b""
+        while b"\n" not in line and len(line) < _MOST_LINE_BYTES:
+            await _told(loop.add_reader, loop.remove_reader, connection)
+            octets = connection.recv(_MOST_LINE_BYTES)
+            if not octets:
+                break
+            line += octets
         # Not a polite end: whatever else the peer says is not waited for.
-        writer.transport.abort()
+        return _verdict(line)
+
+
+async def knock(target: ProbeTarget, *, timeout_s: float) -> str:
+    """As `Door.knock`, once."""
+    return await Door(target).knock(timeout_s=timeout_s)
+
+
+async def _addresses(target: ProbeTarget, loop: asyncio.AbstractEventLoop) -> Sequence[_Address]:
+    """Raises `OSError` or `ValueError` for a name that is none."""
+    try:
+        found = _numeric(target)
+    except socket.gaierror:
+        found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def _numeric(target: ProbeTarget) -> Sequence[_Found]:
+    """Without a resolver, and so without waiting. Raises `socket.gaierror` for names."""
+    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    return socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, flags=flags)
+
+
+async def _connected(
+    connection: socket.socket, address: _Where, loop: asyncio.AbstractEventLoop
+) -> int:
+    """The error's number; 0 for none."""
+    code = connection.connect_ex(address)
+    if code == errno.EINPROGRESS:
+        # A peer on this machine has decided by now: asked again, the kernel says what.
+        code = connection.connect_ex(address)
+    if code != errno.EALREADY:
+        return 0 if code == errno.EISCONN else code
+    await _told(loop.add_writer, loop.remove_writer, connection)
+    return connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+async def _told(
+    begin: Callable[..., object], end: Callable[[socket.socket], object], connection: socket.socket
+) -> None:
+    """Until the loop says so. The loop's own `sock_recv` forgets too late whom it listens to."""
+    told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    begin(connection, _settle, told)
+    try:
+        await told
+    finally:
+        end(connection)
+
+
+def _settle(told: asyncio.Future[None]) -> None:
+    if not told.done():
+        told.set_result(None)
 
 
 def _request(target: ProbeTarget) -> bytes:

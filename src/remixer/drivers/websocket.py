@@ -70,6 +70,10 @@ class WebSocket(Protocol):
         """One binary message. Returning means: handed to the kernel. Raises `WebSocketError`."""
         ...
 
+    def send_now(self, payload: bytes) -> bool:
+        """As `send`, without waiting. False: not sent, for the peer does not read. Raises alike."""
+        ...
+
     async def ended(self) -> WebSocketEnd:
         """Ping, listen and return when the connection has ended. Called once."""
         ...

@@ -19,8 +19,17 @@ class FakeWebSocket:
         """Cleared: the peer reads nothing."""
         self.may_send.set()
 
+    def send_now(self, payload: bytes) -> bool:
+        if not self.may_send.is_set():
+            return False
+        self._take(payload)
+        return True
+
     async def send(self, payload: bytes) -> None:
         await self.may_send.wait()
+        self._take(payload)
+
+    def _take(self, payload: bytes) -> None:
         if self.failure is not None:
             raise self.failure
         if self._end.done():

@@ -1,7 +1,8 @@
 """The durable connection to one autoscaler, shared by all handlers that speak to it alike.
 
 Theory of operation. `arrive` and `leave` are called for each request and never wait: they move the
-`Reporting` on, and keep what is due at once, at most one report per revision. `run` is the
+`Reporting` on. What is due at once, at most one report per revision, is sent on the spot if it is
+the only one within a millisecond, else kept, so that a flood goes in few messages. `run` is the
 connection's life, in three loops. One keeps a websocket open: when it ends, it is opened again
 at once; when that fails, or it ends again within a second, after a growing, jittered pause. One
 sends what is due, first requests first, in as few messages as the encoding allows. One ticks, once
@@ -20,6 +21,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
+from math import inf
 from random import Random
 from typing import Final
 
@@ -50,6 +52,8 @@ _MOST_WOKEN: Final = 10_000
 """Revisions of which is remembered when the autoscaler was told last."""
 _BATCH: Final = 100
 """Reports encoded in one go: about a millisecond."""
+_ALONE_S: Final = 0.001
+"""First requests that come in shorter succession share messages."""
 _DOUBT_S: Final = 10.0
 """As long as a dead peer may go unnoticed."""
 
@@ -90,6 +94,7 @@ class AutoscalerLink:
         self._due: dict[Revision, Report] = {}
         self._wake = asyncio.Event()
         self._socket: WebSocket | None = None
+        self._sent_alone_at_s = -inf
         self._was_connected = False
         self._running = asyncio.Lock()
         self._woken_at_s: dict[Revision, float | None] = {}
@@ -119,7 +124,7 @@ class AutoscalerLink:
     def arrive(self, revision: Revision) -> None:
         """A request for a revision that is not awake: tell, if it is the first."""
         report = self._reporting.arrive(revision, now_s=self._clock.monotonic_s())
-        if report is not None:
+        if report is not None and not self._sent_alone(report):
             self._put(report)
 
     def leave(self, revision: Revision, *, requests: int = 1) -> None:
@@ -128,12 +133,12 @@ class AutoscalerLink:
 
     def wake(self, revision: Revision) -> None:
         """One request at one moment, where nobody knows how long it waits."""
-        self.arrive(revision)
-        self.leave(revision)
         self._woken_at_s.pop(revision, None)
         if len(self._woken_at_s) >= min(_MOST_WOKEN, self._spec.most_revisions):
             del self._woken_at_s[next(iter(self._woken_at_s))]  # woken longest ago
         self._woken_at_s[revision] = None
+        self.arrive(revision)
+        self.leave(revision)
 
     def woken_within(self, revision: Revision, seconds: float) -> bool:
         """Whether the autoscaler was told so lately that the revision is awake by now, or soon."""
@@ -248,12 +253,33 @@ class AutoscalerLink:
         source = self._firsts or self._due
         return tuple(source.pop(each) for each in tuple(islice(source, _BATCH)))
 
+    def _sent_alone(self, report: Report) -> bool:
+        """Whether it is on its way already: not even a turn of the loop is waited for."""
+        now_s, socket = self._clock.monotonic_s(), self._socket
+        if socket is None or self._firsts or now_s - self._sent_alone_at_s < _ALONE_S:
+            return False
+        self._sent_alone_at_s = now_s
+        (message,) = encode_messages([self._stat(report)], self._spec.encoding)
+        try:
+            is_sent = socket.send_now(message)
+        except WebSocketError:
+            return False  # whoever sends in its turn meets it again, and ends the connection
+        if is_sent:
+            self._due.pop(report.revision, None)
+            self.counts.messages_sent += 1
+            self._take_note((report,))
+        return is_sent
+
     async def _send(self, socket: WebSocket, reports: tuple[Report, ...]) -> None:
         stats = [self._stat(each) for each in reports]
         for message in encode_messages(stats, self._spec.encoding):
             await socket.send(message)
             self.counts.messages_sent += 1
-        self.counts.stats_sent += len(stats)
+        self._take_note(reports)
+
+    def _take_note(self, reports: tuple[Report, ...]) -> None:
+        """These are sent."""
+        self.counts.stats_sent += len(reports)
         self._reporting.delivered(each.revision for each in reports)
         now_s = self._clock.monotonic_s()
         for each in reports:

@@ -32,6 +32,7 @@ from remixer.adapters.kactivator.params import (
     validate,
     wire_encoding,
 )
+from remixer.adapters.kactivator.params import Probe as ProbeParams
 from remixer.adapters.kactivator.probe import Probe, ProbeSettings
 from remixer.adapters.kactivator.readiness import Readiness, Revision
 from remixer.adapters.kactivator.refusal import refusal
@@ -177,6 +178,20 @@ class Holdings:
             await readiness.aclose()
 
 
+def probe_settings(probe: ProbeParams) -> ProbeSettings:
+    """In seconds."""
+    return ProbeSettings(
+        template=probe.address,
+        interval_s=probe.interval / _SECOND_NS,
+        least_interval_s=probe.least_interval / _SECOND_NS,
+        timeout_s=probe.timeout / _SECOND_NS,
+        fresh_s=probe.fresh / _SECOND_NS,
+        addresses={
+            Revision(*entry.split("/", 1)): address for entry, address in probe.addresses.items()
+        },
+    )
+
+
 async def open_readiness(
     params: Params, context: HandlerContext, environment: Environment
 ) -> Readiness | None:
@@ -185,13 +200,9 @@ async def open_readiness(
         case ReadinessSource.NONE:
             return None
         case ReadinessSource.PROBE:
-            settings = ProbeSettings(
-                params.probe.address,
-                params.probe.interval / _SECOND_NS,
-                params.probe.timeout / _SECOND_NS,
-                params.probe.fresh / _SECOND_NS,
+            return Probe(
+                probe_settings(params.probe), tasks=environment.tasks, clock=environment.clock
             )
-            return Probe(settings, tasks=environment.tasks, clock=environment.clock)
         case ReadinessSource.ENDPOINT_SLICES:
             watch = params.endpoint_slices
             return await open_endpoint_slices(

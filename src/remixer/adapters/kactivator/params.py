@@ -1,13 +1,13 @@
 """Parameters of `kactivator` and what is wrong with them."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
 from remixer.adapters.kactivator.keys import entry_fault
-from remixer.adapters.kactivator.probe import DEFAULT_TEMPLATE, template_fault
+from remixer.adapters.kactivator.probe import DEFAULT_TEMPLATE, address_fault, template_fault
 from remixer.adapters.kactivator.reporting import MOST_REVISIONS, SMALLEST
 from remixer.adapters.kactivator.slices import REVISION_LABEL
 from remixer.attributes.values import Duration
@@ -74,7 +74,9 @@ class Probe:
     """Where revisions are asked whether they answer, and how often."""
 
     address: str = DEFAULT_TEMPLATE
+    addresses: Mapping[str, str] = field(default_factory=dict)
     interval: Duration = _seconds(0.2)  # noqa: RUF009 - an int subclass, immutable
+    least_interval: Duration = _seconds(0.001)  # noqa: RUF009 - an int subclass, immutable
     timeout: Duration = _seconds(0.3)  # noqa: RUF009 - an int subclass, immutable
     fresh: Duration = _seconds(1)  # noqa: RUF009 - an int subclass, immutable
 
@@ -222,7 +224,16 @@ def _readiness_problems(params: Params) -> Iterator[ParamProblem]:
 def _probe_problems(probe: Probe) -> Iterator[ParamProblem]:
     if fault := template_fault(probe.address):
         yield ParamProblem("probe.address", f"`{probe.address!a}` {fault}", DEFAULT_TEMPLATE)
-    for name in ("interval", "timeout"):
+    for entry, address in probe.addresses.items():
+        if fault := entry_fault(entry):
+            yield ParamProblem(
+                "probe.addresses", f"`{entry!a}` {fault}", "Write namespace/revision."
+            )
+        if fault := address_fault(address):
+            yield ParamProblem(
+                f"probe.addresses[{entry!a}]", f"`{address!a}` {fault}", "tcp://HOST:PORT"
+            )
+    for name in ("interval", "least_interval", "timeout"):
         found: Duration = getattr(probe, name)
         if found <= 0:
             yield ParamProblem(f"probe.{name}", f"is {format_duration(found)}, wanted more than 0s")

@@ -1,23 +1,25 @@
 """Readiness by asking: a revision is ready when its address answers.
 
 Theory of operation. Nothing is asked while nobody waits. The first who waits for a revision
-starts its prober, further ones join; it knocks at once and then every `interval_s`, as Knative's
-Activator does, until it is answered or the last waiter has left. All probers share a number of
-slots, so that addresses that answer nothing cost slots, not sockets without end.
+starts its prober, further ones join; it knocks at once and then again and again until it is
+answered or the last waiter has left. The pause is a thousandth of the wait so far, within bounds:
+whoever waited a second does not notice a millisecond, and a start that takes long costs few
+knocks. Probers share a number of slots, so that addresses that answer nothing cost slots, not
+sockets without end; and however many they are, together they knock about a thousand times a second.
 
 A good answer counts for `fresh_s`: so long the revision is taken for ready without asking, which
 is how long requests may still go to a pod that has just died.
 """
 
 import asyncio
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from remixer.adapters.kactivator.crowd import Crowd
 from remixer.adapters.kactivator.keys import is_revision
 from remixer.adapters.kactivator.readiness import Revision
-from remixer.drivers.reachability import ProbeTarget, knock, parse_target
+from remixer.drivers.reachability import Door, ProbeTarget, parse_target
 from remixer.foundation.event_limit import EventLimit
 from remixer.sdk import Clock, TaskSpawner, event_log
 
@@ -26,35 +28,58 @@ DEFAULT_TEMPLATE: Final = "http://{name}-private.{namespace}.svc.cluster.local/"
 MOST_FRESH: Final = 10_000
 """Answers remembered; a gateway serves fewer services."""
 _LOG_INTERVAL_S: Final = 30.0
+_PAUSES_PER_WAIT: Final = 1_000
+_PAUSE_PER_PROBER_S: Final = 0.001
+"""A knock takes a tenth of that."""
 _EXAMPLE: Final = Revision("shop", "cart-00001")
 _PLACES: Final = ("{namespace}", "{name}")
 
 _log: Final = event_log(__name__)
 
 
-class Knock(Protocol):
-    """Asks once; says why nobody answers, or `""`."""
+class Knocker(Protocol):
+    """One address."""
 
-    def __call__(self, target: ProbeTarget, /, *, timeout_s: float) -> Awaitable[str]: ...
+    async def knock(self, *, timeout_s: float) -> str:
+        """Ask once. Why nobody answers, or `""`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeSettings:
-    """Where and how often to ask. The times are the Activator's."""
+    """Where and how often to ask. The longest times are the Activator's."""
 
     template: str = DEFAULT_TEMPLATE
     interval_s: float = 0.2
+    """The longest pause."""
+    least_interval_s: float = 0.001
+    """The shortest."""
     timeout_s: float = 0.3
     fresh_s: float = 1.0
     most_at_once: int = 64
+    addresses: Mapping[Revision, str] = field(default_factory=dict)
+    """Of those that the template does not fit."""
+
+    def pause_s(self, waited_s: float, *, probers: int) -> float:
+        """Before the next question to one of so many revisions."""
+        wanted_s = max(waited_s / _PAUSES_PER_WAIT, self.least_interval_s)
+        return max(min(wanted_s, self.interval_s), probers * _PAUSE_PER_PROBER_S)
+
+    def target(self, revision: Revision) -> ProbeTarget:
+        return parse_target(self.addresses.get(revision) or _filled(self.template, revision))
 
 
 def template_fault(template: str) -> str:
     """What is wrong with a template, for people; `""` if nothing is."""
     if "{name}" not in template:
         return "has no {name}"
+    return address_fault(_filled(template, _EXAMPLE))
+
+
+def address_fault(address: str) -> str:
+    """As `template_fault`, of an address."""
     try:
-        parse_target(_filled(template, _EXAMPLE))
+        parse_target(address)
     except ValueError as error:
         return str(error)
     return ""
@@ -70,12 +95,17 @@ class Probe:
     """A `Readiness` that asks the revisions' addresses."""
 
     def __init__(
-        self, settings: ProbeSettings, *, tasks: TaskSpawner, clock: Clock, ask: Knock = knock
+        self,
+        settings: ProbeSettings,
+        *,
+        tasks: TaskSpawner,
+        clock: Clock,
+        door: Callable[[ProbeTarget], Knocker] = Door,
     ) -> None:
         self._settings = settings
         self._tasks = tasks
         self._clock = clock
-        self._ask = ask
+        self._door = door
         self._slots = asyncio.Semaphore(settings.most_at_once)
         self._crowd = Crowd()
         self._probers: set[Revision] = set()
@@ -122,19 +152,21 @@ class Probe:
         self._crowd.dismiss()
 
     async def _probe(self, revision: Revision) -> None:
-        target = parse_target(_filled(self._settings.template, revision))
+        door = self._door(self._settings.target(revision))
+        began_s = self._clock.monotonic_s()
         try:
             while self._crowd.waiting_for(revision):
                 begun_s = self._clock.monotonic_s()
                 async with self._slots:
                     self.asked += 1
-                    failure = await self._ask(target, timeout_s=self._settings.timeout_s)
+                    failure = await door.knock(timeout_s=self._settings.timeout_s)
                 if not failure:
                     self._remember(revision)
                     self._crowd.wake(revision)
                     return
                 self._failures[revision] = failure
-                next_s = begun_s + self._settings.interval_s - self._clock.monotonic_s()
+                pause_s = self._settings.pause_s(begun_s - began_s, probers=self.probing)
+                next_s = begun_s + pause_s - self._clock.monotonic_s()
                 await self._crowd.pause(revision, seconds=max(0.0, next_s))
         finally:
             self._failures.pop(revision, None)

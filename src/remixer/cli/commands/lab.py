@@ -124,7 +124,7 @@ def sidecar(  # noqa: PLR0913 - each is a flag of its own
 
 
 @app.command("coldstart")
-def coldstart(
+def coldstart(  # noqa: PLR0913 - one parameter for each flag
     *,
     wakes: Annotated[
         int,
@@ -144,8 +144,13 @@ def coldstart(
     ] = _COLDSTART.filters,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="activator, retry, hold, filter-retry, filter."),
+        typer.Option(
+            metavar="NAME", help="activator, retry, hold-watch, hold, filter-retry, filter."
+        ),
     ] = None,
+    steps: Annotated[
+        bool, typer.Option("--steps", help="Listen on loopback: when each step was taken. As root.")
+    ] = _COLDSTART.steps,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the phases: an .svg.")
     ] = _COLDSTART.plot,
@@ -172,6 +177,7 @@ def coldstart(
         warm=warm,
         filters=filters,
         only=tuple(only or ()),
+        steps=steps,
         plot=plot,
         output=output,
     )

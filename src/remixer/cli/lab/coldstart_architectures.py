@@ -8,13 +8,19 @@ from typing import Any, Final
 
 from remixer.cli.lab.coldstart_children import ActivatorProcess, Cluster
 from remixer.cli.lab.coldstart_envoys import Site, asking_mixer, through_activator, with_filter
-from remixer.cli.lab.coldstart_rules import HOLD_TIMEOUT, write_rules
+from remixer.cli.lab.coldstart_rules import (
+    HOLD_TIMEOUT,
+    asked_themselves,
+    told_by_kubernetes,
+    write_rules,
+)
 from remixer.cli.lab.options import ColdstartOptions
 from remixer.cli.lab.processes import started_server
 from remixer.transport.addresses import TcpAddress
 
 ACTIVATOR: Final = "activator"
 RETRY: Final = "retry"
+WATCHING_HOLD: Final = "hold-watch"
 HOLD: Final = "hold"
 FILTER_RETRY: Final = "filter-retry"
 FILTER: Final = "filter"
@@ -30,12 +36,22 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """What an Envoy is to be."""
+
+    document: dict[str, Any]
+    """Its configuration."""
+    helper: TcpAddress | None = None
+    """Whom it asks: activator or Mixer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Architecture:
-    """One way. `start` starts what it needs and returns the configuration of its Envoy."""
+    """One way. `start` starts what it needs besides Envoy."""
 
     name: str
     title: str
-    start: Callable[[Surroundings], Awaitable[dict[str, Any]]]
+    start: Callable[[Surroundings], Awaitable[Plan]]
     is_routed_around: bool = False
     """Whether endpoints are to be changed once a revision serves."""
     needs_module: bool = False
@@ -47,48 +63,56 @@ class Architecture:
         return ""
 
 
-async def _activator(parts: Surroundings) -> dict[str, Any]:
+async def _activator(parts: Surroundings) -> Plan:
     process = ActivatorProcess(log=parts.site.folder / "activator.log")
     parts.stack.push_async_callback(process.aclose)
-    return through_activator(
-        parts.site, await process.start(parts.cluster, namespace=parts.site.namespace)
-    )
+    activator = await process.start(parts.cluster, namespace=parts.site.namespace)
+    return Plan(through_activator(parts.site, activator), activator)
 
 
-async def _mixer(parts: Surroundings, *, holds: bool) -> TcpAddress:
-    rules = parts.site.folder / "rules"
-    cluster = parts.cluster
-    write_rules(
-        rules,
-        namespace=parts.site.namespace,
-        autoscaler=cluster.autoscaler,
-        kubernetes=cluster.kubernetes,
-        holds=holds,
+async def _mixer(parts: Surroundings, *, holds: bool, asks_pods: bool = False) -> TcpAddress:
+    site, cluster = parts.site, parts.cluster
+    readiness = (
+        asked_themselves(site.namespace, site.pods)
+        if asks_pods
+        else told_by_kubernetes(
+            site.folder, namespace=site.namespace, kubernetes=cluster.kubernetes
+        )
     )
+    rules = site.folder / "rules"
+    write_rules(rules, autoscaler=cluster.autoscaler, readiness=readiness, holds=holds)
     flags = ("--config-store", f"fs://{rules}", "--adapter-timeout", HOLD_TIMEOUT)
-    return await started_server(parts.stack, parts.site.folder / "remixer.log", flags)
+    return await started_server(parts.stack, site.folder / "remixer.log", flags)
 
 
-async def _retry(parts: Surroundings) -> dict[str, Any]:
-    return asking_mixer(parts.site, await _mixer(parts, holds=False), retries=True)
+async def _retry(parts: Surroundings) -> Plan:
+    mixer = await _mixer(parts, holds=False)
+    return Plan(asking_mixer(parts.site, mixer, retries=True), mixer)
 
 
-async def _hold(parts: Surroundings) -> dict[str, Any]:
-    return asking_mixer(parts.site, await _mixer(parts, holds=True), retries=False)
+async def _watching_hold(parts: Surroundings) -> Plan:
+    mixer = await _mixer(parts, holds=True)
+    return Plan(asking_mixer(parts.site, mixer, retries=False), mixer)
 
 
-async def _filter_retry(parts: Surroundings) -> dict[str, Any]:
-    return with_filter(parts.site, parts.cluster.autoscaler, retries=True)
+async def _hold(parts: Surroundings) -> Plan:
+    mixer = await _mixer(parts, holds=True, asks_pods=True)
+    return Plan(asking_mixer(parts.site, mixer, retries=False), mixer)
 
 
-async def _filter(parts: Surroundings) -> dict[str, Any]:
-    return with_filter(parts.site, parts.cluster.autoscaler, retries=False)
+async def _filter_retry(parts: Surroundings) -> Plan:
+    return Plan(with_filter(parts.site, parts.cluster.autoscaler, retries=True))
+
+
+async def _filter(parts: Surroundings) -> Plan:
+    return Plan(with_filter(parts.site, parts.cluster.autoscaler, retries=False))
 
 
 ARCHITECTURES: Final = (
     Architecture(ACTIVATOR, "Activator", _activator, is_routed_around=True),
     Architecture(RETRY, "adapter, Envoy retries", _retry),
-    Architecture(HOLD, "adapter, Check holds", _hold),
+    Architecture(WATCHING_HOLD, "adapter holds, watches", _watching_hold),
+    Architecture(HOLD, "adapter holds, probes", _hold),
     Architecture(FILTER_RETRY, "filter, Envoy retries", _filter_retry, needs_module=True),
     Architecture(FILTER, "filter holds", _filter, needs_module=True),
 )

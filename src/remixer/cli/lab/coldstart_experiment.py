@@ -9,11 +9,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
+from urllib.parse import urlsplit
 
 from remixer.cli.lab.coldstart_client import Answer, ClientConnection, ask_at_once
 from remixer.cli.lab.coldstart_cpu import kept_awake, worker_cpu_us
 from remixer.cli.lab.coldstart_envoys import host_of
 from remixer.cli.lab.coldstart_mesh import WARM, Arm, ColdstartMesh, Ingress
+from remixer.cli.lab.coldstart_steps import Ports, Steps, medians, steps
+from remixer.cli.lab.coldstart_tap import LoopbackTap, Segment
 from remixer.cli.lab.coldstart_wakes import Burst, Row, Survival, Wake, Warm, percentile
 from remixer.cli.lab.options import ColdstartOptions
 from remixer.foundation.clock import Clock
@@ -52,8 +55,10 @@ class Experiment:
         self._options = options
         self._clock = clock
         self._tell = tell
-        self._waiting: deque[tuple[Arm, str, Answer]] = deque()
+        self._waiting: deque[tuple[Arm, str, Answer, Sequence[Segment]]] = deque()
         """Answered; their pods still run."""
+        self._tap: LoopbackTap | None = None
+        self._steps: dict[str, list[Steps]] = {}
         self._arms = list(mesh.arms)
         self._wakes: dict[str, list[Wake]] = {}
         self.dropped: dict[str, str] = {}
@@ -74,6 +79,7 @@ class Experiment:
                 burst,
                 awake,
                 survival,
+                medians(self._steps.get(arm.architecture.name, ())),
             )
             for arm, burst, awake, survival in zip(self._arms, bursts, warm, survivals, strict=True)
         )
@@ -99,11 +105,14 @@ class Experiment:
 
     async def _wake_all(self) -> None:
         async with AsyncExitStack() as stack:
+            if self._options.steps:
+                self._tap = stack.enter_context(LoopbackTap(self._clock))
             connections = [await self._connected(stack, arm.ingress) for arm in self._arms]
             for number in range(self._options.wakes):
                 self._tell(f"wake {number + 1} of {self._options.wakes}, each architecture in turn")
                 for arm, connection in zip(self._arms, connections, strict=True):
                     await self._wake(arm, connection, arm.wakes[number])
+            self._tap = None
         await self._collect(all_of_them=True)
 
     async def _wake(self, arm: Arm, connection: ClientConnection, name: str) -> None:
@@ -112,14 +121,15 @@ class Experiment:
             # While the pod starts nobody measures: time to end other pods, and to wait for that.
             await asyncio.sleep(min(_SETTLED_S, self._options.pod_start_s / 2))
             await self._collect(all_of_them=False)
-        self._waiting.append((arm, name, asked.result()))
+        seen = self._tap.drain() if self._tap is not None else ()
+        self._waiting.append((arm, name, asked.result(), seen))
         arm.serves(name)
         await asyncio.sleep(_PAUSE_S)
 
     async def _collect(self, *, all_of_them: bool) -> None:
         """The stories of those whose time is over."""
         while self._waiting:
-            arm, name, answer = self._waiting[0]
+            arm, name, answer, seen = self._waiting[0]
             left_s = answer.answered_at_s + _LINGER_S - self._clock.monotonic_s()
             if left_s > 0:
                 if not all_of_them:
@@ -128,7 +138,18 @@ class Experiment:
             self._waiting.popleft()
             story = await self._mesh.cluster.story(arm.site.key(name))
             await self._mesh.cluster.retire(arm.site.key(name))
-            self._wakes[arm.architecture.name].append(Wake(*answer, story))
+            wake = Wake(*answer, story)
+            self._wakes[arm.architecture.name].append(wake)
+            if seen and (found := steps(seen, self._ports(arm, name), wake)):
+                self._steps.setdefault(arm.architecture.name, []).append(found)
+
+    def _ports(self, arm: Arm, name: str) -> Ports:
+        cluster = self._mesh.cluster
+        autoscaler, kubernetes = (
+            urlsplit(url).port or 0 for url in (cluster.autoscaler, cluster.kubernetes)
+        )
+        helper = arm.helper.port if arm.helper is not None else 0
+        return Ports(arm.site.pods[name].port, autoscaler, kubernetes, helper)
 
     # ---------------------------------------------------------------- bursts
 

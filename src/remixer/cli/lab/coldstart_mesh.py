@@ -45,6 +45,8 @@ class Arm:
     burst: str
     orphan: str
     """Asked for while there is no autoscaler."""
+    helper: TcpAddress | None = None
+    """Whom its Envoy asks."""
 
     def serves(self, name: str) -> None:
         """What a controller would do now: route around whoever held the request."""
@@ -97,9 +99,9 @@ async def running_coldstart_lab(
         for each in architectures:
             tell(f"starting {each.title}")
             site = _site(folder / each.name, each.name, cluster, [WARM, *names])
-            document = await each.start(Surroundings(stack, cluster, site))
-            ingress = await start.envoy(site.folder, document)
-            arms.append(_arm(each, ingress, site, names))
+            plan = await each.start(Surroundings(stack, cluster, site))
+            ingress = await start.envoy(site.folder, plan.document)
+            arms.append(_arm(each, ingress, site, names, plan.helper))
         tell("starting Envoy alone")
         site = _site(folder / "plain", architectures[0].name, cluster, [WARM, *names])
         yield ColdstartMesh(cluster, arms, await start.envoy(site.folder, plain(site)))
@@ -111,7 +113,13 @@ def _site(folder: Path, namespace: str, cluster: Cluster, names: Sequence[str]) 
     return Site(namespace, pods, folder)
 
 
-def _arm(architecture: Architecture, ingress: Ingress, site: Site, names: Sequence[str]) -> Arm:
+def _arm(
+    architecture: Architecture,
+    ingress: Ingress,
+    site: Site,
+    names: Sequence[str],
+    helper: TcpAddress | None,
+) -> Arm:
     *others, burst, orphan = names
     return Arm(
         architecture,
@@ -121,6 +129,7 @@ def _arm(architecture: Architecture, ingress: Ingress, site: Site, names: Sequen
         wakes=others[REHEARSALS:],
         burst=burst,
         orphan=orphan,
+        helper=helper,
     )
 
 

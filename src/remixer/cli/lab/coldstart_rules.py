@@ -1,11 +1,13 @@
 """What the Mixers of the cold-start laboratory are told: wake the revision of each request."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from remixer.cli.scaffold.resources import resource, yaml_text
+from remixer.transport.addresses import TcpAddress
 
 _RULES: Final = "istio-system"
 """Rules of this namespace apply wherever a gateway's request goes."""
@@ -22,16 +24,11 @@ def attributes_of(namespace: str, name: str) -> dict[str, str]:
     }
 
 
-def write_rules(
-    folder: Path, *, namespace: str, autoscaler: str, kubernetes: str, holds: bool
-) -> None:
-    """Rules for `remixer serve`. Readiness is what Kubernetes says, in both modes."""
-    kubeconfig = folder.parent / f"{folder.name}.kubeconfig"
+def told_by_kubernetes(folder: Path, *, namespace: str, kubernetes: str) -> dict[str, Any]:
+    """Readiness is what Kubernetes says. Writes a file into `folder`."""
+    kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(_kubeconfig(kubernetes)))
-    params = {
-        "autoscaler_endpoint": autoscaler,
-        "mode": "HOLD" if holds else "ANSWER",
-        "hold": {"timeout": HOLD_TIMEOUT},
+    return {
         "readiness": "ENDPOINT_SLICES",
         # The stand-in of Kubernetes knows no selector without a value.
         "endpoint_slices": {
@@ -39,6 +36,24 @@ def write_rules(
             "namespace": namespace,
             "label_selector": "",
         },
+    }
+
+
+def asked_themselves(namespace: str, pods: Mapping[str, TcpAddress]) -> dict[str, Any]:
+    """Readiness is that a revision's address takes a connection, as the filter asks."""
+    addresses = {f"{namespace}/{name}": f"tcp://{at}" for name, at in pods.items()}
+    return {"readiness": "PROBE", "probe": {"addresses": addresses}}
+
+
+def write_rules(
+    folder: Path, *, autoscaler: str, readiness: Mapping[str, Any], holds: bool
+) -> None:
+    """Rules for `remixer serve`."""
+    params = {
+        "autoscaler_endpoint": autoscaler,
+        "mode": "HOLD" if holds else "ANSWER",
+        "hold": {"timeout": HOLD_TIMEOUT},
+        **readiness,
     }
     action = {
         "namespace": "destination.service.namespace",

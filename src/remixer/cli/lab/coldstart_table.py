@@ -11,6 +11,7 @@ from rich.text import Text
 
 from remixer.cli.console import Json
 from remixer.cli.lab.coldstart_architectures import ACTIVATOR, FILTER, HOLD
+from remixer.cli.lab.coldstart_steps import AFTER_POD, BEFORE_POD
 from remixer.cli.lab.coldstart_wakes import Row, Warm
 from remixer.cli.lab.options import ColdstartOptions
 
@@ -45,7 +46,10 @@ class Goal:
 
 
 def report_text(report: ColdstartReport) -> RenderableType:
-    return Group(_wakes(report), _others(report), _goals(report), Text("\n".join(notes(report))))
+    tables = [_wakes(report), _others(report), _goals(report)]
+    if report.options.steps:
+        tables.insert(1, _steps(report))
+    return Group(*tables, Text("\n".join(notes(report))))
 
 
 def _table(*headings: str) -> Table:
@@ -84,6 +88,15 @@ def _wakes(report: ColdstartReport) -> Table:
             f"{row.stats_per_wake:.1f}",
             f"{row.pods_beyond_need}",
         )
+    return table
+
+
+def _steps(report: ColdstartReport) -> Table:
+    table = _table("step, ms", *(row.title for row in report.rows))
+    for start, names in (("asked", BEFORE_POD), ("pod listens", AFTER_POD)):
+        table.add_row(start, *("0.00" for _ in report.rows))
+        for name in names:
+            table.add_row(f"  {name}", *(_number(row.steps.get(name)) for row in report.rows))
     return table
 
 
@@ -208,4 +221,5 @@ def _row_json(row: Row) -> dict[str, Json]:
         "burst": asdict(row.burst),
         "warm": asdict(row.warm),
         "without_autoscaler": asdict(row.survival),
+        "steps_ms": dict(row.steps),
     }

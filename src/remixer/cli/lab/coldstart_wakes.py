@@ -6,7 +6,7 @@
 The pod's own start is nobody's merit: all that is compared is the rest, the overhead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -120,6 +120,8 @@ class Row:
     burst: Burst
     warm: Warm
     survival: Survival
+    steps: Mapping[str, float]
+    """The median of each step, if anybody looked; see `coldstart_steps`."""
 
     @property
     def phases(self) -> tuple[Phases, ...]:

@@ -67,6 +67,8 @@ class ColdstartOptions:
     """The module with the filter; without it its rows are left out."""
     only: tuple[str, ...] = ()
     """Names of architectures; none: all."""
+    steps: bool = False
+    """Whether to listen on loopback, and tell what wakes are made of."""
     plot: Path | None = None
     """A picture of it, SVG."""
     output: OutputFormat = OutputFormat.TEXT

@@ -23,6 +23,7 @@ from remixer.wire.knative_stats import Stat, decode_message
 
 _A = Revision("shop", "a")
 _B = Revision("shop", "b")
+_C = Revision("shop", "c")
 _URL = "ws://me:secret@autoscaler.test:8080"
 
 
@@ -73,19 +74,33 @@ async def _until(is_so: Callable[[], bool]) -> None:
 
 
 @in_virtual_time
-async def test_a_first_request_is_sent_at_once_and_those_of_the_same_moment_in_one_message() -> (
+async def test_a_first_request_is_sent_on_the_spot_and_others_of_the_moment_in_one_message() -> (
     None
 ):
     async with _running() as bench:
         begun_s = bench.clock.monotonic_s()
-        for revision in (_A, _B, _A, _A):
+        bench.link.arrive(_A)
+        assert bench.stats() == [("a", 1.0)], "before anybody else has a turn"
+        for revision in (_B, _A, _C, _A):
             bench.link.arrive(revision)
+        assert len(bench.connector.socket.sent) == 1
         await _settle()
         assert bench.clock.monotonic_s() == begun_s
-        assert bench.stats() == [("a", 1.0), ("b", 1.0)]
-        assert len(bench.connector.socket.sent) == 1
+        assert bench.stats() == [("a", 1.0), ("b", 1.0), ("c", 1.0)]
+        assert len(bench.connector.socket.sent) == 2
         assert {each.pod_name for each in bench.all_stats()} == {"activator-x"}
         assert {each.time_ns for each in bench.all_stats()} == {None}
+
+
+@in_virtual_time
+async def test_what_cannot_be_sent_on_the_spot_is_sent_by_the_next_connection() -> None:
+    async with _running() as bench:
+        bench.connector.socket.failure = WebSocketError("fake: reset")
+        bench.link.arrive(_A)
+        assert bench.stats() == []
+        await _until(lambda: len(bench.connector.sockets) == 2)
+        await _settle()
+        assert bench.stats() == [("a", 1.0)]
 
 
 @in_virtual_time
@@ -224,10 +239,16 @@ async def test_a_first_request_overtakes_what_is_told_every_second() -> None:
 async def test_who_was_woken_lately_is_known_and_only_if_it_was_told() -> None:
     async with _running() as bench:
         assert not bench.link.woken_within(_A, 20)
+        bench.connector.socket.may_send.clear()
         bench.link.wake(_A)
+        await _settle()
         assert not bench.link.woken_within(_A, 20)
+        bench.connector.socket.may_send.set()
         await _settle()
         assert bench.link.woken_within(_A, 20)
+        await asyncio.sleep(0.01)
+        bench.link.wake(_B)
+        assert bench.link.woken_within(_B, 20), "told on the spot"
         await asyncio.sleep(20)
         assert not bench.link.woken_within(_A, 20)
 

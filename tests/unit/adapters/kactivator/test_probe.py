@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 
@@ -25,6 +27,9 @@ class Addresses:
         self.at_once = 0
         self.most_at_once = 0
 
+    def door(self, target: ProbeTarget) -> "ScriptedDoor":
+        return ScriptedDoor(self, target)
+
     async def ask(self, target: ProbeTarget, /, *, timeout_s: float) -> str:
         self.asked.append((round(clock_of_running_loop().monotonic_s(), 3), target))
         self.at_once += 1
@@ -38,6 +43,20 @@ class Addresses:
         return [at_s for at_s, _ in self.asked]
 
 
+@dataclass
+class ScriptedDoor:
+    """One of them."""
+
+    addresses: Addresses
+    target: ProbeTarget
+
+    async def knock(self, *, timeout_s: float) -> str:
+        return await self.addresses.ask(self.target, timeout_s=timeout_s)
+
+
+STEADY = ProbeSettings(interval_s=0.2, least_interval_s=0.2)
+
+
 @asynccontextmanager
 async def probing(
     addresses: Addresses, settings: ProbeSettings | None = None
@@ -45,10 +64,10 @@ async def probing(
     async with asyncio.TaskGroup() as group:
         tasks = HarnessTasks(group)
         probe = Probe(
-            settings or ProbeSettings(),
+            settings or STEADY,
             tasks=tasks,
             clock=clock_of_running_loop(),
-            ask=addresses.ask,
+            door=addresses.door,
         )
         yield probe
         await probe.aclose()
@@ -65,12 +84,57 @@ HOST = "cart-00001-private.shop.svc.cluster.local"
 
 
 @in_virtual_time
-async def test_asks_at_once_and_then_every_200_ms_as_the_activator() -> None:
+async def test_asks_at_once_and_then_every_200_ms_if_told_to_as_the_activator() -> None:
     addresses = Addresses()
     async with probing(addresses) as probe:
         assert not await probe.wait(CART, timeout_s=0.7)
     assert addresses.times_s == [0.0, 0.2, 0.4, 0.6]
     assert {target for _, target in addresses.asked} == {ProbeTarget(HOST, 80, "/")}
+
+
+@in_virtual_time
+async def test_the_longer_the_wait_the_longer_the_pauses() -> None:
+    addresses = Addresses()
+    async with probing(addresses, ProbeSettings(interval_s=0.2)) as probe:
+        assert not await probe.wait(CART, timeout_s=300)
+    pauses_s = [later - sooner for sooner, later in pairwise(addresses.times_s)]
+    assert pauses_s[0] == pytest.approx(0.001)
+    by_time = dict(zip(addresses.times_s, pauses_s, strict=False))
+    assert all(pause_s == pytest.approx(0.001) for at_s, pause_s in by_time.items() if at_s < 1)
+    for at_s, pause_s in by_time.items():
+        assert pause_s <= max(0.001, at_s / 1000) + 0.001
+    assert pauses_s[-1] == pytest.approx(0.2, abs=0.001), "not longer than the interval"
+    assert len(addresses.asked) < 7_500
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "probers", "pause_s"),
+    [
+        (0.0, 1, 0.001),
+        (5.0, 1, 0.005),
+        (5.0, 4, 0.005),
+        (5.0, 6, 0.006),
+        (500.0, 1, 0.2),
+        (0.0, 1000, 1.0),
+    ],
+)
+def test_however_many_probers_there_are_they_knock_a_thousand_times_a_second(
+    waited_s: float, probers: int, pause_s: float
+) -> None:
+    assert ProbeSettings().pause_s(waited_s, probers=probers) == pytest.approx(pause_s)
+
+
+@in_virtual_time
+async def test_a_revision_with_an_address_of_its_own_is_asked_there() -> None:
+    addresses = Addresses()
+    addresses.ready.update({"10.0.0.7", HOST.replace("cart-00001", "stock-00007")})
+    settings = ProbeSettings(addresses={CART: "tcp://10.0.0.7:8012"})
+    async with probing(addresses, settings) as probe:
+        assert await probe.wait(CART, timeout_s=1)
+        assert await probe.wait(Revision("shop", "stock-00007"), timeout_s=1)
+    targets = [target for _, target in addresses.asked]
+    assert targets[0] == ProbeTarget("10.0.0.7", 8012)
+    assert targets[1].path == "/"
 
 
 @in_virtual_time
