@@ -3,16 +3,17 @@
 Where work can be done later (`slices`), a route's first request has its function written between
 that one and those that follow, which the interpreter answers until the function is there. A route
 that had a function and was changed gets its next one without being asked. A route of many rules has a
-function for each set of rules that may apply (`selected_checks`). A route that no change has touched keeps its function from one configuration to the next: equal
-stamps mean equal rules and the same handlers.
+function for each set of rules that may apply (`selected_checks`). A route that no change has touched
+keeps its function from one configuration to the next (`carried`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, Self, TypeAlias
 
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest
+from remixer.runtime.carried import carried
 from remixer.runtime.check_code import CheckFunction, interpreted, write_check
 from remixer.runtime.compiled_check import CompiledCheck
 from remixer.runtime.function_writer import NotWritableError
@@ -67,7 +68,7 @@ class CompiledChecks:
         """Those of the next configuration."""
         metrics = self._metrics
         following = type(self)(table, vocabulary, guard=self._guard, metrics=metrics, later=later)
-        following._follow(self._compiled)  # noqa: SLF001 - its own kind, being made
+        following._follow(*carried(self._compiled, table))  # noqa: SLF001 - its own kind, being made
         return following
 
     def check_now(self, request: CheckRequest) -> CheckOutcome | None:
@@ -87,16 +88,9 @@ class CompiledChecks:
             compiled = self._first_asked(route)
         return compiled[1](bag, kind, destination, source, request.deadline, request.last_good)
 
-    def _follow(self, before: Mapping[str, _Compiled]) -> None:
-        changed: list[Route] = []
-        for name, compiled in before.items():
-            route = self._by_namespace.get(name) if name else self._default
-            if route is None:
-                continue
-            if compiled.stamp is not None and compiled.stamp == route.stamp:
-                self._keep(name, compiled)
-            else:
-                changed.append(route)
+    def _follow(self, kept: Mapping[str, _Compiled], changed: Iterable[Route]) -> None:
+        for name, compiled in kept.items():
+            self._keep(name, compiled)
         if self._later is not None:
             for route in changed:
                 self._first_asked(route)

@@ -1,7 +1,7 @@
 """The compiled quotas of one configuration, written when they are first asked for.
 
-A route that no change has touched keeps its functions from one configuration to the next, as
-`remixer.runtime.compiled_checks` says.
+A route that no change has touched keeps its functions from one configuration to the next
+(`carried`).
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +15,7 @@ from remixer.attributes.vocabulary import Vocabulary
 from remixer.mixer.combined_quotas import combined
 from remixer.mixer.outcome import QuotaOutcome
 from remixer.mixer.request import MATCHING, CheckRequest, MatchingQuotas, QuotaArgs
+from remixer.runtime.carried import carried
 from remixer.runtime.function_writer import NotWritableError
 from remixer.runtime.guard import Guard
 from remixer.runtime.preprocess import Preprocessed, generate
@@ -63,12 +64,7 @@ class CompiledQuotas:
     def followed_by(self, table: RouteTable, vocabulary: Vocabulary) -> Self:
         """Those of the next configuration."""
         following = type(self)(table, vocabulary, guard=self._guard)
-        kept: dict[str, _Compiled] = {}
-        for name, compiled in self._compiled.items():
-            route = table.by_namespace.get(name) if name else table.default
-            stamp = None if route is None else route.stamp
-            if stamp is not None and stamp == compiled.stamp:
-                kept[name] = compiled
+        kept, _changed = carried(self._compiled, table)
         following._compiled = kept  # noqa: SLF001 - its own kind, being made
         following._count = sum(len(each.functions) for each in kept.values())  # noqa: SLF001 - the same
         return following
