@@ -12,8 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench import columns, h2load, history, previous, table, transport
 from bench.bodies import FOLDER
+from bench.facts import Fact
 from bench.subjects import KEYS, SECTIONS, chosen
-from bench.surroundings import Fact, facts
+from bench.surroundings import facts
 
 _SURROUNDINGS = "surroundings"
 _APART = ("transport", "sidecar")

@@ -95,7 +95,7 @@ async def constant(answer: bytes) -> AsyncIterator[str]:
         return answer
 
     class AnyMethod(grpc.GenericRpcHandler):  # type: ignore[type-arg]
-        def service(self, _details: object) -> grpc.RpcMethodHandler[bytes, bytes]:
+        def service(self, _details: object) -> "grpc.RpcMethodHandler[bytes, bytes]":
             return grpc.unary_unary_rpc_method_handler(handle)
 
     server = grpc.aio.server(handlers=(AnyMethod(),))

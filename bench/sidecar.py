@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
@@ -22,6 +21,7 @@ from rich.table import Table
 
 from bench import h2load, report_batch, servers, through_envoy
 from bench.bodies.recording import bag_of, read
+from bench.facts import Fact, facts_table
 from bench.measure import Figure, Row, cpu_per_call
 from remixer.foundation.clock import SystemClock
 from remixer.frontends.forward_auth import forward_auth_handler
@@ -42,18 +42,11 @@ CALLS = 8_000
 STARTS = 5
 HIT_GOAL_US = 4.0
 ASGI_GOAL_US = 15.0
+MEMORY_GOAL_MB = 60
+RATIO_GOAL = 2.0
+ADDED_GOAL_US = 100
+_WHOM = {"nobody": "nobody", "grpcio": "grpcio, a constant", "sidecar": "the sidecar"}
 _RECORDS_AT_ONCE = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One figure of a sidecar beside an Envoy. `goal` empty: none stated."""
-
-    name: str
-    figure: str
-    goal: str = ""
-    ratio: str = ""
-    """To the constant answer by grpcio."""
 
 
 # ------------------------------------------------------------ in process
@@ -265,7 +258,7 @@ def running_sidecar(mixer: str) -> Iterator[SidecarProcess]:
                 process.wait(timeout=30)
 
 
-def envoy_lines() -> list[Line]:
+def envoy_facts() -> list[Fact]:
     """Starts, memory, and calls through Envoys."""
     with servers.running(*MIXER) as mixer, servers.running("constant-authz") as constant:
         starts = []
@@ -285,55 +278,50 @@ def envoy_lines() -> list[Line]:
                     load = through_envoy.run(address, server_pid=pid, calls=CALLS)
                     found[name].append(load)
             busy_mb = h2load.resident_mb(sidecar.pid)
-    start_text = f"{median(starts):.2f} s ({min(starts):.2f} to {max(starts):.2f})"
+    calls = f"{ROUNDS * CALLS * 1.25:,.0f}"
     return [
-        Line("sidecar: start to listening", start_text, "≤ 0.5 s"),
-        Line("sidecar: resident, started", f"{idle_mb:.0f} MB", "≤ 60 MB"),
-        Line(f"sidecar: resident after {ROUNDS * CALLS * 1.25:,.0f} calls", f"{busy_mb:.0f} MB"),
-        *_load_lines(found),
+        Fact("sidecar-start", "start to listening", "s", Figure.of(starts), 0.5),
+        Fact("sidecar-memory", "resident, started", "MB", Figure.of([idle_mb]), MEMORY_GOAL_MB),
+        Fact(
+            "sidecar-memory-busy",
+            f"resident after {calls} calls",
+            "MB",
+            Figure.of([busy_mb]),
+            MEMORY_GOAL_MB,
+        ),
+        *_load_facts(found),
     ]
 
 
-def _load_lines(found: dict[str, list[through_envoy.ThroughEnvoy]]) -> Iterator[Line]:
+def _load_facts(found: dict[str, list[through_envoy.ThroughEnvoy]]) -> Iterator[Fact]:
+    """Rounds are compared with one another before they are put together."""
     for name, loads in found.items():
         failed = sum(load.single.failed + load.busy.failed for load in loads)
         if failed:
             message = f"Envoy that asks {name}: {failed} calls failed"
             raise SystemExit(message)
-    rates = {
-        name: median(load.busy.requests_per_s for load in loads) for name, loads in found.items()
-    }
-    p50s = {name: median(load.single.p50_us for load in loads) for name, loads in found.items()}
-    cpu = {name: median(load.busy.server_cpu_us for load in loads) for name, loads in found.items()}
-    whom = {"nobody": "asks nobody", "grpcio": "asks grpcio, constant", "sidecar": "asks sidecar"}
-    for name, text in whom.items():
-        spread = [load.busy.requests_per_s for load in found[name]]
-        yield Line(
-            f"Envoy {text}, 4x16",
-            f"{rates[name]:,.0f} requests/s ({min(spread):,.0f} to {max(spread):,.0f})",
-            "≥ 2 x grpcio" if name == "sidecar" else "",
-            f"{rates[name] / rates['grpcio']:.2f}",
-        )
+        rates = [load.busy.requests_per_s for load in loads]
+        text = f"Envoy that asks {_WHOM[name]}, 4 x 16"
+        yield Fact(f"sidecar-rate-{name}", text, "requests/s", Figure.of(rates))
+    pairs = list(zip(found["sidecar"], found["grpcio"], strict=True))
+    ratios = [ours.busy.requests_per_s / other.busy.requests_per_s for ours, other in pairs]
+    yield Fact(
+        "sidecar-ratio",
+        "the sidecar's to grpcio's, 4 x 16",
+        "ratio",
+        Figure.of(ratios),
+        RATIO_GOAL,
+        is_least=True,
+    )
     for name in ("grpcio", "sidecar"):
-        yield Line(
-            f"Envoy {whom[name]}, 1x1: added p50",
-            f"{p50s[name] - p50s['nobody']:.0f} µs above {p50s['nobody']:.0f}",
-            "< 100 µs" if name == "sidecar" else "",
-            f"{(p50s[name] - p50s['nobody']) / (p50s['grpcio'] - p50s['nobody']):.2f}",
-        )
-        yield Line(
-            f"Envoy {whom[name]}, 4x16: CPU of whom it asks",
-            f"{cpu[name]:.0f} µs a call",
-            "",
-            f"{cpu[name] / cpu['grpcio']:.2f}",
-        )
-
-
-def lines_table(lines: list[Line]) -> Table:
-    table = Table("sidecar", "figure", "ratio", "goal")
-    for line in lines:
-        table.add_row(line.name, line.figure, line.ratio, line.goal)
-    return table
+        alone = (load.single.p50_us for load in found["nobody"])
+        added = [load.single.p50_us - least for load, least in zip(found[name], alone, strict=True)]
+        cpu = [load.busy.server_cpu_us for load in found[name]]
+        goal = ADDED_GOAL_US if name == "sidecar" else None
+        text = f"added p50 of an Envoy that asks {_WHOM[name]}, 1 x 1"
+        yield Fact(f"sidecar-added-{name}", text, "µs", Figure.of(added), goal)
+        text = f"CPU of {_WHOM[name]} for each, 4 x 16"
+        yield Fact(f"sidecar-cpu-{name}", text, "µs", Figure.of(cpu))
 
 
 def main() -> int:
@@ -350,7 +338,7 @@ def main() -> int:
     console = Console()
     console.print(table)
     if h2load.is_installed():
-        console.print(lines_table(envoy_lines()))
+        console.print(facts_table("sidecar", envoy_facts()))
     return 0
 
 

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import h2load, servers, through_envoy, transport
 from bench.bodies import recorded
 from bench.configuration import config_rows
+from bench.facts import Fact
 from bench.measure import Figure
 from bench.policies import policy_text
 from bench.subjects import CHECK
@@ -23,25 +23,6 @@ CALLS = 10_000
 MEMORY_GOAL_MB = 70
 RATIO_GOAL = 0.9
 ADDED_GOAL_US = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One figure with its unit. `goal` None: none stated; `is_least`: more is better."""
-
-    key: str
-    name: str
-    unit: str
-    figure: Figure
-    goal: float | None = None
-    is_least: bool = False
-
-    @property
-    def is_met(self) -> bool:
-        assert self.goal is not None
-        if self.is_least:
-            return self.figure.median >= self.goal
-        return self.figure.median <= self.goal
 
 
 def facts() -> Iterator[tuple[str, Callable[[], list[Fact]]]]:

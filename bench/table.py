@@ -12,11 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.columns import OURS, Cell
+from bench.facts import Fact, facts_table, short, spread
 from bench.history import Entry
-from bench.measure import Figure
 from bench.previous import commit_of
 from bench.subjects import LIBRARY_GOAL_US, LIBRARY_KEY, LIBRARY_NAME, SUBJECTS
-from bench.surroundings import Fact
 from remixer.foundation.clock import SystemClock
 
 _PAGE_CHARACTERS = 140
@@ -86,7 +85,7 @@ def markdown(run: Run) -> Iterator[str]:
         yield "| beside the calls | median (least to most) | goal |"
         yield "|---|--:|--:|"
         for fact in run.facts:
-            yield f"| {fact.name} | {_spread(fact.figure)} {fact.unit} | {_fact_goal(fact)} |"
+            yield f"| {fact.name} | {fact.text} | {fact.goal_text} |"
 
 
 def entries(run: Run) -> Iterator[Entry]:
@@ -110,10 +109,7 @@ def _show_text(run: Run) -> None:
     console.print(shown)
     console.print(FOOTNOTE, highlight=False)
     if run.facts:
-        beside = Table("beside the calls", "median (least to most)", "goal")
-        for fact in run.facts:
-            beside.add_row(fact.name, f"{_spread(fact.figure)} {fact.unit}", _fact_goal(fact))
-        console.print(beside)
+        console.print(facts_table("beside the calls", run.facts))
     for cell in run.cells:
         if cell.figure is None:
             console.print(f"{_NAMES[cell.row]}, {cell.column}: {cell.reason}", highlight=False)
@@ -130,7 +126,7 @@ def _text_of(cell: Cell | None) -> str:
     """The spread only where goals are judged: a row is to fit a line."""
     if cell is None or cell.figure is None:
         return ""
-    return _spread(cell.figure) if cell.column == OURS.title else _short(cell.figure.median)
+    return spread(cell.figure) if cell.column == OURS.title else short(cell.figure.median)
 
 
 def _goal(row: str, cells: dict[tuple[str, str], Cell]) -> str:
@@ -141,23 +137,6 @@ def _goal(row: str, cells: dict[tuple[str, str], Cell]) -> str:
     if cell is None or cell.figure is None:
         return f"≤ {goal:g}"
     return f"≤ {goal:g} {'met' if cell.figure.median <= goal else 'missed'}"
-
-
-def _fact_goal(fact: Fact) -> str:
-    if fact.goal is None:
-        return ""
-    sign = "≥" if fact.is_least else "≤"
-    return f"{sign} {fact.goal:g} {'met' if fact.is_met else 'missed'}"
-
-
-def _spread(figure: Figure) -> str:
-    return f"{_short(figure.median)} ({_short(figure.minimum)} to {_short(figure.maximum)})"
-
-
-def _short(value: float) -> str:
-    return (
-        f"{value:.2f}" if abs(value) < 5 else f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
-    )
 
 
 def _now() -> str:
