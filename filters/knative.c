@@ -88,10 +88,11 @@ knative *knative_new(envoy_config envoy, text settings) {
     bool is_good = knative_settings_read(settings, &made->settings, &made->revisions);
     if (is_good && !envoy_dynamic_module_callback_is_validation_mode()) {
         define_metrics(made);
-        is_good = thread_start(&made->reporter, reporter_run, made) &&
+        made->telling = reporter_new(made);
+        is_good = made->telling != NULL && thread_start(&made->reporter, reporter_run, made) &&
                   thread_start(&made->holder, holder_run, made);
         if (!is_good)
-            tell(LOG_ERROR, "remixer_knative: the system gives no thread");
+            tell(LOG_ERROR, "remixer_knative: the system gives no thread or no memory");
     }
     if (is_good)
         return made;
@@ -103,6 +104,7 @@ void knative_free(knative *of) {
     atomic_store(&of->is_ending, true);
     thread_end(&of->reporter);
     thread_end(&of->holder);
+    reporter_free(of->telling);
     revisions_close(&of->revisions);
     knative_settings_free(&of->settings);
     free(of);

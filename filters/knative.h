@@ -27,11 +27,15 @@ typedef struct wake_thread {
     int bell; /* eventfd; ringing makes the thread look again */
 } wake_thread;
 
+/* What talks to the autoscaler; see reporter.c. */
+typedef struct reporter reporter;
+
 typedef struct knative {
     knative_settings settings;
     revisions revisions;
     envoy_config envoy;
     size_t counter_ids[COUNT_KINDS], gauge_ids[GAUGE_KINDS];
+    reporter *telling; /* NULL where Envoy only validates */
     wake_thread reporter, holder;
     _Atomic bool is_ending;
 } knative;
@@ -48,6 +52,12 @@ void knative_set(const knative *of, knative_gauge kind, uint64_t value);
 void thread_ring(const wake_thread *thread);
 /* Silences the bell. */
 void thread_heard(const wake_thread *thread);
+
+/* NULL if there is no memory. Neither tells anybody anything by itself. */
+reporter *reporter_new(knative *of);
+void reporter_free(reporter *in);
+/* From any thread, without locks: a first report of it is due. */
+void reporter_tell(knative *of, revision *first);
 
 /* What the threads do until `is_ending`. */
 void *reporter_run(void *knative);

@@ -105,7 +105,7 @@ static int go_on_counted(knative_stream *self, int64_t now_us) {
     bool is_due = self->revision->meter.is_due;
     unlock(self);
     if (is_due)
-        thread_ring(&self->of->reporter);
+        reporter_tell(self->of, self->revision);
     return HEADERS_CONTINUE;
 }
 
@@ -155,7 +155,7 @@ static int hold(knative_stream *self, envoy_stream envoy, int64_t now_us) {
         return refuse(self, envoy, admitted == ADMIT_NO_ROOM ? &ROOM_FULL : &BYTES_FULL);
     }
     if (is_due)
-        thread_ring(&of->reporter);
+        reporter_tell(of, self->revision);
     if (admitted != ADMIT_HOLD)
         return HEADERS_CONTINUE;
     if (is_first)

@@ -91,7 +91,7 @@ static void read_probe(settings_reader *in, const json *top, knative_settings *t
         if (*at <= ' ')
             settings_fault(in, "probe.path", "must be plain ASCII without spaces");
     to->probe_interval_us =
-        (int64_t)(US_PER_MS * settings_number(in, object, "interval_ms", 1, 0.1, 60000));
+        (int64_t)(US_PER_MS * settings_number(in, object, "interval_ms", 0.25, 0.1, 60000));
     to->probe_longest_interval_us =
         (int64_t)(US_PER_MS * settings_number(in, object, "longest_interval_ms", 50, 0.1, 60000));
     to->probe_timeout_us =

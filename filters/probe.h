@@ -3,8 +3,8 @@
  *     WAITING --time--> CONNECTING --connected--> ASKING --2xx--> READY
  *     CONNECTING, ASKING --refused, other answer, too late--> WAITING
  *
- * The pauses grow with the time already spent: a start of two seconds is noticed within 5 ms,
- * one of a tenth within the shortest pause.
+ * The pauses grow with the time already spent: a start of two seconds is noticed within 1 ms,
+ * one of half a second within the shortest pause.
  */
 #ifndef REMIXER_PROBE_H
 #define REMIXER_PROBE_H

@@ -1,20 +1,27 @@
-/* The thread that talks to the autoscaler: at once when a revision is asked for first, then once
- * a second. It is the only one that touches the connection. */
+/* Talks to the autoscaler: at once when a revision is asked for first, then once a second.
+ *
+ * The first is sent by the worker that got the request, for until a thread runs that slept takes
+ * longer than all the rest. What it cannot do at once is left to the thread: who comes while that is
+ * at work or while there is no connection, and many at a time. Both under `lock`, which is taken
+ * before that of the revisions, and by workers only if nobody has it. */
 #include <poll.h>
+#include <stdlib.h>
 
 #include "clock.h"
 #include "knative.h"
 
 enum { INTERVAL_US = 1000000, FRAME_ROOM = 32 * 1024, US_PER_MS = 1000 };
 
-typedef struct reporter {
+struct reporter {
     knative *of;
+    pthread_mutex_t lock; /* of all below */
     autoscaler_link link;
     uint64_t ups_seen;
+    bool was_up;
     int64_t next_us;
     size_t length, stats;
     unsigned char frame[FRAME_ROOM];
-} reporter;
+};
 
 static void send_frame(reporter *in) {
     if (in->length > 0 && link_send(&in->link, clock_us(), in->frame, in->length))
@@ -83,38 +90,91 @@ static int wait_ms(int64_t until_us, int64_t now_us) {
     return left_us <= 0 ? 0 : (int)(left_us / US_PER_MS) + 1;
 }
 
-static void turn(reporter *in) {
+/* False if the thread has to see to it. Under `lock`. */
+static bool tell_one(reporter *in, revision *first) {
     knative *of = in->of;
-    int64_t now_us = clock_us();
+    wake_report report;
+    if (in->link.stage != LINK_UP || in->ups_seen != in->link.ups || in->link.out_length > 0)
+        return false;
+    pthread_mutex_lock(&of->revisions.lock);
+    bool is_due = meter_first(&first->meter, of->settings.first_concurrency, &report);
+    pthread_mutex_unlock(&of->revisions.lock);
+    if (!is_due)
+        return true;
+    put(in, first, report);
+    send_frame(in);
+    knative_add(of, COUNT_WOKEN, 1);
+    return in->link.stage == LINK_UP;
+}
+
+void reporter_tell(knative *of, revision *first) {
+    bool is_told = false;
+    if (pthread_mutex_trylock(&of->telling->lock) == 0) {
+        is_told = tell_one(of->telling, first);
+        pthread_mutex_unlock(&of->telling->lock);
+    }
+    if (!is_told)
+        thread_ring(&of->reporter);
+}
+
+/* When to look again, and at what. */
+static int64_t look_ahead(reporter *in, struct pollfd ends[2]) {
+    pthread_mutex_lock(&in->lock);
     int64_t until_us = link_due_us(&in->link);
     if (in->next_us < until_us)
         until_us = in->next_us;
-    struct pollfd ends[2] = {
-        {.fd = of->reporter.bell, .events = POLLIN},
-        {.fd = in->link.socket, .events = link_events(&in->link)},
-    };
-    (void)poll(ends, 2, wait_ms(until_us, now_us));
+    ends[0] = (struct pollfd){.fd = in->of->reporter.bell, .events = POLLIN};
+    ends[1] = (struct pollfd){.fd = in->link.socket, .events = link_events(&in->link)};
+    pthread_mutex_unlock(&in->lock);
+    return until_us;
+}
+
+static void turn(reporter *in) {
+    knative *of = in->of;
+    struct pollfd ends[2];
+    int64_t until_us = look_ahead(in, ends);
+    (void)poll(ends, 2, wait_ms(until_us, clock_us()));
     if (ends[0].revents != 0)
         thread_heard(&of->reporter);
-    now_us = clock_us();
-    bool was_up = in->link.stage == LINK_UP;
+    pthread_mutex_lock(&in->lock);
+    int64_t now_us = clock_us();
     link_step(&in->link, now_us, ends[1].revents != 0);
-    if (was_up != (in->link.stage == LINK_UP))
-        knative_set(of, GAUGE_CONNECTED, was_up ? 0 : 1);
+    bool is_up = in->link.stage == LINK_UP;
+    if (is_up != in->was_up)
+        knative_set(of, GAUGE_CONNECTED, is_up ? 1 : 0);
+    in->was_up = is_up;
     report_first(in);
     if (now_us >= in->next_us) {
         in->next_us = now_us + INTERVAL_US;
         report_interval(in, now_us);
     }
+    pthread_mutex_unlock(&in->lock);
+}
+
+reporter *reporter_new(knative *of) {
+    reporter *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    made->of = of;
+    made->next_us = clock_us() + INTERVAL_US;
+    if (pthread_mutex_init(&made->lock, NULL) == 0 &&
+        link_open(&made->link, &of->settings.autoscaler))
+        return made;
+    reporter_free(made);
+    return NULL;
+}
+
+void reporter_free(reporter *in) {
+    if (in == NULL)
+        return;
+    link_close(&in->link);
+    pthread_mutex_destroy(&in->lock);
+    free(in);
 }
 
 void *reporter_run(void *owner) {
-    reporter in = {.of = owner};
-    if (link_open(&in.link, &in.of->settings.autoscaler)) {
-        in.next_us = clock_us() + INTERVAL_US;
-        while (!atomic_load(&in.of->is_ending))
-            turn(&in);
-    }
-    link_close(&in.link);
+    knative *of = owner;
+    while (!atomic_load(&of->is_ending))
+        turn(of->telling);
     return NULL;
 }
