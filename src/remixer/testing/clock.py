@@ -4,7 +4,8 @@ Theory of operation. `VirtualTimeLoop` is a selector loop with two changes: `tim
 `VirtualClock`, and where the loop would wait for the next timer with nothing else to do, the
 clock jumps there instead. So `await asyncio.sleep(300)` ends at once, five minutes later, and
 everything due in between has run, in order, at exactly its instant. Sockets work, without real
-waiting for timers. While an executor thread works, time stands still: no timeout can overtake it.
+waiting for timers: the loop looks a moment longer at them, for what a busy kernel still carries.
+While an executor thread works, time stands still: no timeout can overtake it.
 
 `VirtualClock.advance` is the other way to move time: one step, as when a machine was suspended.
 """
@@ -21,6 +22,10 @@ Ts = TypeVarTuple("Ts")
 P = ParamSpec("P")
 
 _NS_PER_S: Final = 1_000_000_000
+_LOOPBACK_S: Final = 0.01
+"""Real time in which what was sent over loopback arrives."""
+_FILES_OF_A_LOOP: Final = 1
+"""What every loop looks at: the pipe that wakes it."""
 START_UNIX_NS: Final = 1_622_505_600 * _NS_PER_S
 """2021-06-01T00:00:00Z: where a virtual clock starts unless told otherwise."""
 
@@ -91,8 +96,10 @@ class _JumpingSelector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or self._loop.stands_still:
             return self._real.select(None if timeout is None or timeout > 0 else 0)
-        ready = self._real.select(0)
-        if not ready and timeout > 0:
+        is_jump = timeout > 0
+        has_sockets = len(self._real.get_map()) > _FILES_OF_A_LOOP
+        ready = self._real.select(_LOOPBACK_S if is_jump and has_sockets else 0)
+        if not ready and is_jump:
             self._loop.clock.advance(timeout)
         return ready
 

@@ -90,6 +90,7 @@ INSTANCES = (_metric_instance(), _log_instance())
 # ---------------------------------------------------------------- against moto
 
 
+@pytest.mark.usefixtures("patient_ends")
 async def test_metrics_arrive_with_value_unit_and_dimensions(moto_url: str) -> None:
     async with AdapterHarness() as harness:
         params = _params(moto_url, namespace="Moto")
@@ -115,6 +116,7 @@ async def test_metrics_arrive_with_value_unit_and_dimensions(moto_url: str) -> N
     assert (point["Sum"], point["Unit"]) == (7.0, "Count")
 
 
+@pytest.mark.usefixtures("patient_ends")
 async def test_logs_arrive_in_order_of_time(moto_url: str) -> None:
     reader = boto3.client("logs", region_name=REGION, endpoint_url=moto_url)
     reader.create_log_group(logGroupName="ordered")
@@ -312,7 +314,7 @@ async def _working(handler: CloudWatchHandler) -> AsyncIterator[None]:
 async def _flushed(handler: CloudWatchHandler, events: list[aws.LogEvent]) -> list[str]:
     async with _working(handler):
         pass
-    return [each.message for each in events]
+    return [each.msg for each in events]
 
 
 @in_virtual_time
@@ -412,7 +414,7 @@ async def test_a_service_that_is_away_holds_nobody_up(caplog: pytest.LogCaptureF
             await asyncio.sleep(1)
         assert handler.metrics.dropped > 0
     assert handler.metrics.dropped + handler.logs.dropped == 60
-    events = {each.message for each in caplog.records if each.name.startswith("remixer")}
+    events = {each.msg for each in caplog.records if each.name.startswith("remixer")}
     assert events == {"outbox_send_failed", "outbox_entries_dropped"}
 
 

@@ -152,7 +152,7 @@ async def test_nothing_is_known_before_the_first_list(
         async with watching(api, tmp_path) as slices:
             assert slices.is_ready(CART) is None
             assert slices.may_exist(CART), "it may: nobody knows"
-            assert "403" in slices.missing
+            await until(lambda: "403" in slices.missing)
             api.apply(ENDPOINT_SLICES, endpoint_slice(CART, ready=["10.0.0.1"]))
             del api.refusals[ENDPOINT_SLICES]
             assert await slices.wait(CART, timeout_s=WITHIN_S)

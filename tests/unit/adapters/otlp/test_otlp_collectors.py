@@ -30,7 +30,11 @@ from remixer.drivers import otlp as otlp_driver
 from remixer.templates.instances import Edge, LogEntry, Metric, TraceSpan
 from remixer.testing.adapters import AdapterHarness
 
+pytestmark = pytest.mark.usefixtures("patient_ends")
+
 _MS = 1_000_000
+_BRIEF_S = 10.0
+"""More than an end may take, and less than a call that hangs would."""
 _LOG = LogEntry("log", {"path": "/cart"}, Timestamp(5), "Warning")
 _SPAN = TraceSpan("span", "463ac35c9f6413ad48485a3953bb6124", "a2fb4a1d1a96d312")
 _METRIC = Metric("hits", 3, {"user": "alice"})
@@ -182,6 +186,7 @@ async def test_garbage_for_an_answer_ends_nothing(collector: Any) -> None:
         assert (handler.log_outbox.sent, handler.log_outbox.dropped) == (1, 1)
 
 
+@pytest.mark.usefixtures("brief_ends")
 async def test_a_collector_that_hangs_holds_neither_the_loop_nor_the_end(collector: Any) -> None:
     async def hang(_call: Any) -> bytes:
         await asyncio.Event().wait()
@@ -194,7 +199,7 @@ async def test_a_collector_that_hangs_holds_neither_the_loop_nor_the_end(collect
         handler.report(_INSTANCES)
         for signal in ("logs", "traces", "metrics"):
             await collector.next(signal)
-        async with asyncio.timeout(1.9):  # a handler has two seconds
+        async with asyncio.timeout(_BRIEF_S):
             await harness.close(handler)
         assert (handler.log_outbox.dropped, handler.span_outbox.dropped) == (1, 1)
     left = {each for each in set(threading.enumerate()) - threads if not each.daemon}
@@ -213,7 +218,7 @@ async def test_a_call_that_hangs_ends_at_the_timeout_and_is_made_again(collector
 
     collector.manners = hang_once
     async with AdapterHarness() as harness:
-        params = _params(collector, timeout=Duration(100 * _MS))
+        params = _params(collector, timeout=Duration(1_000 * _MS))
         handler: OtlpHandler = await harness.build(INFO, params)
         handler.report([_LOG])
         await collector.next("logs")
@@ -222,6 +227,7 @@ async def test_a_call_that_hangs_ends_at_the_timeout_and_is_made_again(collector
         assert handler.log_outbox.sent == 1
 
 
+@pytest.mark.usefixtures("brief_ends")
 @pytest.mark.parametrize("protocol", list(Protocol))
 async def test_nobody_there_costs_the_entries_alone(protocol: Protocol) -> None:
     async with AdapterHarness() as harness:
@@ -234,7 +240,7 @@ async def test_nobody_there_costs_the_entries_alone(protocol: Protocol) -> None:
         )
         handler: OtlpHandler = await harness.build(INFO, params)
         handler.report([_LOG, _SPAN, Edge("edge")])
-        async with asyncio.timeout(1.9):
+        async with asyncio.timeout(_BRIEF_S):
             await harness.close(handler)
         assert (handler.log_outbox.dropped, handler.span_outbox.dropped) == (1, 1)
         assert handler.exports.failed > 0

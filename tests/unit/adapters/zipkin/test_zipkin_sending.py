@@ -198,6 +198,7 @@ async def _accept(_request: web.Request) -> web.StreamResponse:
     return web.Response(status=202)
 
 
+@pytest.mark.usefixtures("patient_ends")
 async def test_a_zipkin_on_a_socket_gets_the_spans() -> None:
     http = AioHttpClient()
     await http.start()
@@ -211,6 +212,7 @@ async def test_a_zipkin_on_a_socket_gets_the_spans() -> None:
     await http.aclose()
 
 
+@pytest.mark.usefixtures("patient_ends")
 async def test_a_zipkin_that_dies_midway_gets_the_batch_again() -> None:
     calls = 0
 
