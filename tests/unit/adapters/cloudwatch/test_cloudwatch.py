@@ -314,7 +314,7 @@ async def _working(handler: CloudWatchHandler) -> AsyncIterator[None]:
 async def _flushed(handler: CloudWatchHandler, events: list[aws.LogEvent]) -> list[str]:
     async with _working(handler):
         pass
-    return [each.msg for each in events]
+    return [each.message for each in events]
 
 
 @in_virtual_time
