@@ -383,7 +383,7 @@ async def test_breaker_opens_fails_fast_probes_and_closes(
             assert await call(on) == b"hello"
         assert on.status.breaker is BreakerState.CLOSED
         assert on.status.counts.refused == 2
-        events = [each.message for each in caplog.records if each.message.startswith("back_end_b")]
+        events = [each.msg for each in caplog.records if each.msg.startswith("back_end_b")]
         opened, closed = "back_end_breaker_opened", "back_end_breaker_closed"
         assert events == [opened, opened, closed]
 

@@ -480,7 +480,7 @@ async def test_calls_fail_while_a_file_cannot_be_used_and_name_it(
     assert (made.other[1] if wrong == "pair" else str(bad)) in why
     assert server.metadata == []
     (told,) = (each for each in caplog.records if each.name.endswith("remote_files"))
-    assert told.message == "file is not usable, calls fail until it is"
+    assert told.msg == "file is not usable, calls fail until it is"
     assert "s3cret" not in why + str(vars(told))
 
 

@@ -49,7 +49,8 @@ class LocalMixer:
         """As `Remixer.local`. Files are read by `start`, which tells what is wrong with them."""
         text = str(config)
         store = text if "://" in text else f"fs://{Path(text).absolute()}"
-        self._settings = replace(settings or Settings(), config_store=store)
+        # Nobody asks an application that starts; a server may wait for rules, it must not.
+        self._settings = replace(settings or Settings(config_wait_s=0.0), config_store=store)
         self._failure = failure
         self._clock = clock or SystemClock()
         self._life: _Life | None = None
@@ -57,7 +58,10 @@ class LocalMixer:
         self.metrics = RuntimeMetrics()
 
     async def start(self) -> None:
-        """Load the rules. Raises `StartupError` for a store that cannot be opened or read."""
+        """Load the rules. Raises `StartupError` for a store that cannot be opened or read.
+
+        Without `settings` at once, with them after their `config_wait_s`.
+        """
         async with self._starting.here():
             life = self._life
             if (

@@ -21,7 +21,7 @@ class Remixer:
     ) -> LocalMixer:
         """Rules, handlers and instances from files at `config`, followed as they change.
 
-        `config`: a path, or the URL of a store (`fs://`, `embedded://`). Of `settings` those count
+        `config`: a directory, or the URL of a store (`fs://`, `embedded://`). Of `settings` those count
         that are about rules and caches. `failure`: what becomes of requests that the rules cannot
         decide.
         """

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Final, TextIO, TypeAlias
 
+from remixer.foundation.log import Event
+
 _LONGEST_VALUE: Final = 8_192
 """Characters of one field; more is cut, so that no request can flood the log."""
 _LONGEST_EVENT: Final = 2_048
@@ -111,6 +113,8 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _event(record: logging.LogRecord) -> str:
+    if isinstance(record.msg, Event):
+        return _cut(str.__str__(record.msg), _LONGEST_EVENT)
     try:
         text = record.getMessage()
     except Exception:  # noqa: BLE001 - wrong arguments of a third party must not lose the line

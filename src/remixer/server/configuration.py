@@ -142,7 +142,8 @@ class Configuration:
             if self._clock.monotonic_s() >= ends_at_s:
                 message = (
                     f"no configuration within {self._wait_s:g} s (--config-wait):\n{reasons}\n"
-                    "Check --config-store, or leave it out to use the embedded default."
+                    "Check --config-store (a directory of YAML files), or leave it out to use the "
+                    "embedded default."
                 )
                 raise StartupError(message)
             _log.warning("config_not_available", reason=reasons)

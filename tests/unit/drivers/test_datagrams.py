@@ -152,7 +152,7 @@ async def test_an_unknown_name_drops_until_it_is_known(caplog: pytest.LogCapture
             assert sender.send(b"three")
             assert peer.received() == b"three"
     assert (sender.sent, sender.dropped) == (1, 2)
-    assert [each.message for each in caplog.records] == [
+    assert [each.msg for each in caplog.records] == [
         "datagram_peer_unresolved",
         "datagram_dropped",
     ]
@@ -234,4 +234,4 @@ async def test_drops_are_logged_at_intervals(caplog: pytest.LogCaptureFixture) -
     async with _sender("unix:/nonexistent/dsd.socket") as sender:
         for _ in range(1_000):
             sender.send(b"x")
-    assert [each.message for each in caplog.records] == ["datagram_dropped"]
+    assert [each.msg for each in caplog.records] == ["datagram_dropped"]

@@ -88,12 +88,16 @@ async def test_what_the_rules_cannot_decide_passes_or_not(
         assert not (await check(mixer, "/closed")).status.is_ok
 
 
-async def test_rules_that_are_not_there_fail_the_start_and_leave_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [None, Settings(config_wait_s=0.0)])
+async def test_rules_that_are_not_there_fail_the_start_at_once_and_leave_nothing(
+    tmp_path: Path, settings: Settings | None
+) -> None:
     before = asyncio.all_tasks()
-    mixer = Remixer.local(tmp_path / "none", Settings(config_wait_s=0.0))
+    mixer = Remixer.local(tmp_path / "none", settings)
     for _ in range(2):
         with pytest.raises(StartupError, match="none"):
-            await mixer.start()
+            async with asyncio.timeout(20):
+                await mixer.start()
     await mixer.aclose()
     assert asyncio.all_tasks() == before
 

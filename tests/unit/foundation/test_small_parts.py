@@ -47,7 +47,7 @@ def test_an_event_keeps_its_name_constant_and_its_fields_apart(
     with caplog.at_level(logging.INFO):
         event_log("some.module").info("thing_happened", rule="a", count=2)
     record = caplog.records[0]
-    assert record.message == "thing_happened"
+    assert record.msg == "thing_happened"
     assert vars(record)["fields"] == {"rule": "a", "count": 2}
 
 

@@ -387,7 +387,7 @@ async def test_all_rules_are_interpreted_where_errors_are_shown(
     async with running_engine({"a": many(FEWEST_INDEXED)}, adapters=adapters()) as running:
         with caplog.at_level(logging.DEBUG, logger="remixer.runtime.conditions"):
             assert asked(running.engine, request()).status.is_ok
-    events = [each for each in caplog.records if each.getMessage() == "match_not_evaluated"]
+    events = [each for each in caplog.records if each.msg == "match_not_evaluated"]
     assert len(events) == FEWEST_INDEXED
 
 

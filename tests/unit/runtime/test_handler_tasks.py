@@ -34,7 +34,7 @@ async def test_work_that_fails_ends_alone_and_is_logged(caplog: pytest.LogCaptur
     async with asyncio.TaskGroup() as group:
         HandlerTasks(group=group, handler="h.handler.shop").spawn(fail(), name="refresh")
     (record,) = caplog.records
-    assert record.message == "handler_task_failed"
+    assert record.msg == "handler_task_failed"
     assert record.__dict__["fields"] == {
         "handler": "h.handler.shop",
         "task": "refresh",
@@ -60,7 +60,7 @@ async def test_after_the_end_nothing_more_starts(caplog: pytest.LogCaptureFixtur
         tasks = HandlerTasks(group=group, handler="h")
         await tasks.end()
         tasks.spawn(work(), name="late")
-    assert caplog.messages == ["handler_task_refused"]
+    assert [each.msg for each in caplog.records] == ["handler_task_refused"]
 
 
 @in_virtual_time

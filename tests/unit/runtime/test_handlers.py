@@ -200,7 +200,7 @@ async def test_a_handler_that_fails_to_close_is_logged_and_the_others_close(
     async with running_engine({"a": TEXT}, adapters=both(journal, build)):
         pass
     assert journal.of("close") == ["b.shop close"]
-    assert "handler_close_failed" in caplog.messages
+    assert "handler_close_failed" in caplog.text
 
 
 async def test_closing_that_is_cut_short_ends_background_work_all_the_same() -> None:

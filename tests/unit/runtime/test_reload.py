@@ -259,7 +259,7 @@ async def test_of_many_problems_the_first_hundred_are_logged(
     text = "".join(rule(f"r{number}", action("gone", "gone")) for number in range(60))
     async with running_engine({"a": text}, adapters=[]) as running:
         problems = len(running.engine.generation.snapshot.problems)
-    logged = [record for record in caplog.records if record.message == "config_problem"]
+    logged = [record for record in caplog.records if record.msg == "config_problem"]
     assert len(logged) == 100
-    (more,) = [each for each in caplog.records if each.message == "config_problems_not_shown"]
+    (more,) = [each for each in caplog.records if each.msg == "config_problems_not_shown"]
     assert more.__dict__["fields"]["count"] == problems - 100

@@ -73,7 +73,7 @@ async def test_a_fault_ends_only_its_own_work(caplog: pytest.LogCaptureFixture) 
         slices.add(steps("a", 1, done))
         await slices.done()
     assert done == ["a0", "a ends"]
-    assert [each.getMessage() for each in caplog.records] == ["background_work_failed"]
+    assert [each.msg for each in caplog.records] == ["background_work_failed"]
 
 
 async def test_work_ends_with_its_group() -> None:

@@ -251,4 +251,4 @@ def test_repeated_failures_are_logged_once_in_a_while(caplog: pytest.LogCaptureF
 
     with caplog.at_level("WARNING"):
         run_in_virtual_time(twenty_lost_batches())
-    assert [each.getMessage() for each in caplog.records] == ["outbox_entries_dropped"]
+    assert [each.msg for each in caplog.records] == ["outbox_entries_dropped"]

@@ -191,7 +191,7 @@ async def test_a_fault_in_watching_is_logged_and_the_watch_begun_again(
     async with world(store) as it:
         await run_to_its_end(it)
         assert it.rules == ["r.rule.shop"]
-    assert "config_watch_failed" in caplog.messages
+    assert "config_watch_failed" in caplog.text
 
 
 @in_virtual_time
@@ -244,5 +244,5 @@ async def test_draining_and_closing_are_safe_at_any_time(*, is_started: bool) ->
 async def test_a_state_before_the_start_is_our_own_fault(caplog: pytest.LogCaptureFixture) -> None:
     async with world(Script([loaded("")], [loaded(RULES)])) as it:
         await it.configuration.run()
-    (record,) = [each for each in caplog.records if each.message == "config_watch_failed"]
+    (record,) = [each for each in caplog.records if each.msg == "config_watch_failed"]
     assert "before the start" in record.__dict__["fields"]["reason"]

@@ -53,7 +53,7 @@ def test_a_source_that_fails_hides_only_itself(caplog: pytest.LogCaptureFixture)
     page.publish(Source(None))
     page.publish(Source(b"a 1\n"))
     assert page.render() == b"a 1\n"
-    assert caplog.messages == ["scrape_source_failed"]
+    assert [each.msg for each in caplog.records] == ["scrape_source_failed"]
 
 
 def test_a_source_without_a_last_newline_does_not_spoil_the_next() -> None:

@@ -93,7 +93,7 @@ async def test_a_failure_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture
     async with asyncio.TaskGroup() as group:
         await woken(mixer, *[("shop", str(number)) for number in range(20)], group=group)
     assert len(mixer.asked) == 20
-    assert [record.getMessage() for record in caplog.records] == ["revision_not_woken"]
+    assert [record.msg for record in caplog.records] == ["revision_not_woken"]
 
 
 @in_virtual_time

@@ -322,7 +322,7 @@ def test_a_report_that_is_refused_is_dropped(code: Code, caplog: pytest.LogCaptu
 
     with caplog.at_level(logging.WARNING):
         check()
-    assert [record.message for record in caplog.records] == ["report_refused"]
+    assert [record.msg for record in caplog.records] == ["report_refused"]
 
 
 @in_virtual_time
@@ -611,7 +611,7 @@ def test_a_full_disk_falls_back_to_dropping_the_oldest(
 
     with caplog.at_level(logging.WARNING):
         check()
-    assert "report_spill_failed" in [record.message for record in caplog.records]
+    assert "report_spill_failed" in [record.msg for record in caplog.records]
 
 
 def test_a_full_directory_gives_up_its_oldest(tmp_path: Path) -> None:
@@ -656,7 +656,7 @@ def test_the_second_on_one_directory_goes_without(
     reasons = [
         record.__dict__["fields"]["reason"]
         for record in caplog.records
-        if record.message == "report_spill_unusable"
+        if record.msg == "report_spill_unusable"
     ]
     assert len(reasons) == 1
     assert "in use by another process" in reasons[0]

@@ -164,7 +164,7 @@ async def test_sampling_is_reproducible_and_told() -> None:
 async def test_a_rate_of_nought_is_taken_at_its_word(caplog: pytest.LogCaptureFixture) -> None:
     info = MetricInfo("hits", MetricType.COUNTER)
     assert await _lines(info, *[Metric(_HITS, 1)] * 50, sample_rate=0.0) == []
-    assert [each.message for each in caplog.records] == ["dogstatsd_sends_nothing"]
+    assert [each.msg for each in caplog.records] == ["dogstatsd_sends_nothing"]
 
 
 def test_an_agent_may_listen_at_a_path(tmp_path: Path) -> None:

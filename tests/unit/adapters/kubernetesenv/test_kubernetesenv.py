@@ -466,7 +466,7 @@ async def test_pods_beyond_the_bound_are_not_kept(
         assert (len(cache.pods), cache.pods.not_kept) == (3, 3)
         replica_sets = cache.controllers["ReplicaSet"]
         assert (len(replica_sets), replica_sets.not_kept) == (1, 2)
-    events = [record.message for record in caplog.records]
+    events = [record.msg for record in caplog.records]
     assert events.count("kubernetes_pods_not_kept") == 1
     assert events.count("kubernetes_controllers_not_kept") == 1
 
@@ -681,7 +681,7 @@ async def test_a_bad_entry_is_told_and_spoils_no_other(
             handler,
         ):
             await _until(lambda: _by_uid(handler, "east-pod.shop"))
-            await _until(lambda: event in [record.message for record in caplog.records])
+            await _until(lambda: event in [record.msg for record in caplog.records])
 
 
 async def test_clusters_beyond_the_bound_are_refused(
@@ -690,7 +690,7 @@ async def test_clusters_beyond_the_bound_are_refused(
     monkeypatch.setattr(registry_module, "MOST_CLUSTERS", 2)
     secret = _secret("s", a=b"1", b=b"2", c=b"3")
     async with _running(tmp_path, (_SECRETS, secret)) as (_, handler):
-        await _until(lambda: "kubernetes_cluster_refused" in [r.message for r in caplog.records])
+        await _until(lambda: "kubernetes_cluster_refused" in [r.msg for r in caplog.records])
         assert [each.name for each in handler._registry.clusters] == ["a", "b"]
 
 

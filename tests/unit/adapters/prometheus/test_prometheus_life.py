@@ -103,7 +103,7 @@ async def test_what_cannot_work_is_told_when_the_handler_is_built(
     ]
     with caplog.at_level("WARNING"):
         await harness.build(INFO, Params((_COUNTER,)), instances=instances)
-    assert [(each.getMessage(), each.__dict__["fields"]) for each in caplog.records] == [
+    assert [(each.msg, each.__dict__["fields"]) for each in caplog.records] == [
         ("prometheus_labels_differ", {"instance": "c", "difference": "lacks a, has b"}),
         ("prometheus_metric_info_missing", {"instance": "lost"}),
     ]

@@ -53,7 +53,7 @@ def _reasons(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [
         (Path(record.fields["place"]).name, record.fields["reason"])
         for record in caplog.records
-        if record.message == "rbac_resource_left_out"
+        if record.msg == "rbac_resource_left_out"
     ]
 
 
@@ -280,5 +280,5 @@ async def test_no_more_faults_are_logged_than_tell_where_to_look(
     async with AdapterHarness() as harness:
         await harness.build(INFO, _params(tmp_path))
         assert len(_reasons(caplog)) == 20
-        (loaded,) = [each for each in caplog.records if each.message == "rbac_loaded"]
+        (loaded,) = [each for each in caplog.records if each.msg == "rbac_loaded"]
         assert loaded.fields["faults"] == 50  # type: ignore[attr-defined] # set by the event log

@@ -188,5 +188,5 @@ async def test_failures_are_logged_once_a_second(caplog: pytest.LogCaptureFixtur
         handler = await harness.build(INFO, _params("unix:///nowhere/redis.sock"))
         for _ in range(50):
             await _ask(handler)
-    events = [record.message for record in caplog.records]
+    events = [record.msg for record in caplog.records]
     assert events == ["redis_not_reached", "redis_quota_failed"]

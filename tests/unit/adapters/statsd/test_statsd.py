@@ -116,7 +116,7 @@ async def test_a_template_that_does_not_go_with_the_dimensions_drops_the_metric(
             handler = await harness.build(INFO, _params(peer, info), instances=[instance])
             with pytest.raises(ExceptionGroup):
                 handler.report([Metric(_HITS, 1, {"code": 1})])
-    assert [each.message for each in caplog.records] == ["statsd_name_impossible"]
+    assert [each.msg for each in caplog.records] == ["statsd_name_impossible"]
 
 
 @in_virtual_time
@@ -127,7 +127,7 @@ async def test_routed_instances_without_entry_are_told_at_once(
     with DatagramPeer() as peer:
         async with AdapterHarness() as harness:
             await harness.build(INFO, _params(peer, MetricInfo()), instances=instances)
-    assert [each.message for each in caplog.records] == [
+    assert [each.msg for each in caplog.records] == [
         "statsd_type_missing",
         "statsd_metric_missing",
     ]

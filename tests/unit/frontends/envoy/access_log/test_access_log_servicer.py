@@ -155,7 +155,7 @@ async def test_errors_of_reports_are_told_once_per_stream_and_in_words_at_debug(
     message.http_logs.log_entry.add()
     failing = Reports(outcome=ReportOutcome(("`secret` is no number", "another")))
     await stream(failing, message.SerializeToString(), http_message("/a"))
-    told = [(each.levelname, each.getMessage(), vars(each)["fields"]) for each in caplog.records]
+    told = [(each.levelname, each.msg, vars(each)["fields"]) for each in caplog.records]
     assert [each for each in told if each[0] != "DEBUG"] == [
         ("WARNING", "access_log_partly_reported", {"log_name": "shop", "errors": 2})
     ]
