@@ -109,6 +109,13 @@ class LocalMixer:
     def policies(self) -> Policies:
         return self._running.parts.engine
 
+    def scrape(self) -> bytes:
+        """What handlers of the `prometheus` adapter publish, in its text format, while it runs.
+
+        For a page of the application's own; a thread may ask.
+        """
+        return self._running.parts.scrape.render()
+
     @property
     def _running(self) -> _Life:
         if self._life is None:

@@ -51,3 +51,19 @@ class BlockingAppMixer(Protocol):
     def close(self) -> None:
         """Send what is to be reported, within a bound, and let everything go; twice is safe."""
         ...
+
+
+def for_threads(mixer: BlockingAppMixer) -> BlockingAppMixer:
+    """The same; raises TypeError, at the start and not with the first request, for an `AppMixer`.
+
+    The two kinds have methods of one name, and most applications are not type-checked.
+    """
+    if hasattr(mixer, "aclose"):
+        message = (
+            f"{type(mixer).__name__} is for asyncio, and this middleware is for threads. Give it "
+            "`BlockingMixerClient(address)` in place of `MixerClient(address)`, and "
+            "`BlockingMixer(lambda: Remixer.local(directory))` in place of "
+            "`Remixer.local(directory)`; both are in remixer.sidecar.blocking."
+        )
+        raise TypeError(message)
+    return mixer

@@ -29,7 +29,7 @@ from remixer.foundation.errors import StartupError, UnavailableError
 from remixer.foundation.log import event_log
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest
-from remixer.sidecar.app_mixer import AppMixer, BlockingAppMixer
+from remixer.sidecar.app_mixer import AppMixer, BlockingAppMixer, for_threads
 from remixer.sidecar.grpc_call import GrpcCall, GrpcInbound
 from remixer.sidecar.grpc_contexts import AsyncContext, BlockingContext, BlockingWire
 from remixer.sidecar.grpc_handlers import Handler, Method
@@ -145,8 +145,8 @@ class BlockingMixerInterceptor(_Interceptor):
         authority: str = "",
         clock: Clock | None = None,
     ) -> None:
-        """Settings are those of `MixerInterceptor`."""
-        self._report = mixer.report
+        """Settings are those of `MixerInterceptor`. Raises TypeError for a Mixer for asyncio."""
+        self._report = for_threads(mixer).report
         self._inbound = GrpcInbound(
             attributes=attributes,
             quotas=quotas,

@@ -17,7 +17,7 @@ from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.errors import PolicyError
 from remixer.mixer.http_answer import Answer, HttpAnswer, Line
 from remixer.mixer.outcome import HeaderOperation
-from remixer.sidecar.app_mixer import BlockingAppMixer
+from remixer.sidecar.app_mixer import BlockingAppMixer, for_threads
 from remixer.sidecar.exchange import Exchange
 from remixer.sidecar.header_changes import answer_lines, changed_response, native_text
 from remixer.sidecar.hop_trust import HopReader, HopTrust
@@ -68,10 +68,11 @@ class MixerMiddleware:
     ) -> None:
         """Settings are those of `remixer.sidecar.asgi.MixerMiddleware`.
 
-        Closing the Mixer is up to whoever made it: WSGI does not tell when a process ends.
+        Closing the Mixer is up to whoever made it: WSGI does not tell when a process ends. Raises
+        TypeError for a Mixer for asyncio.
         """
         self._app = app
-        self._mixer = mixer
+        self._mixer = for_threads(mixer)
         self._inbound = Inbound(attributes=attributes, quotas=quotas, exclude=exclude)
         self._reader = EnvironReader(
             HopReader(trust), has_server_certificates=trust.has_server_certificates

@@ -10,11 +10,14 @@ from wsgiref.validate import validator
 import pytest
 
 from remixer.attributes.bag import Bag, plain_bag
+from remixer.embedded import Remixer
 from remixer.foundation.errors import CheckFailedError
 from remixer.foundation.status import Code
 from remixer.mixer.http_answer import Line
 from remixer.mixer.outcome import CheckOutcome, HeaderOperation, HeaderOperationKind
 from remixer.mixer.request import QuotaArgs
+from remixer.sidecar.client import MixerClient
+from remixer.sidecar.grpc_server import BlockingMixerInterceptor
 from remixer.sidecar.hop_trust import HopTrust
 from remixer.sidecar.wsgi import App, ExcInfo, MixerMiddleware, StartResponse
 from remixer.sidecar.wsgi_environ import Environ
@@ -510,3 +513,13 @@ def test_server_variables_count_if_the_operator_says_so(
     trust = HopTrust(has_server_certificates=is_trusted)
     _, mixer = run(Site(), request=request, trust=trust)
     assert mixer.requests[0].bag["connection.mtls"] is is_mtls
+
+
+@pytest.mark.parametrize("make", [lambda: MixerClient("mixer:9091"), lambda: Remixer.local(".")])
+def test_a_mixer_for_asyncio_is_refused_when_the_middleware_is_made(
+    make: Callable[[], Any],
+) -> None:
+    with pytest.raises(TypeError, match=r"for threads.*BlockingMixer"):
+        MixerMiddleware(lambda *_: [], make())
+    with pytest.raises(TypeError, match=r"for threads.*BlockingMixer"):
+        BlockingMixerInterceptor(make())
