@@ -42,7 +42,7 @@ async def test_a_poke_wakes_and_says_what_was_sent(autoscaler: KnativeAutoscaler
     assert "sent 1 message(s), 56 bytes" in out
     assert "closed by this command" in out
     assert "the service's?" in out
-    assert autoscaler.server.closes == [1000]
+    await autoscaler.until(lambda: autoscaler.server.closes == [1000])
 
 
 async def test_a_hold_tells_every_second_and_zero_at_the_end(

@@ -117,7 +117,7 @@ async def run() -> AsyncIterator[Run]:
     async with AsyncExitStack() as stack:
 
         async def start(
-            text: str, *, adapters: Sequence[Any] = (), adapter_timeout_s: float = 1.0
+            text: str, *, adapters: Sequence[Any] = (), adapter_timeout_s: float = 30.0
         ) -> RunningEngine:
             return await stack.enter_async_context(
                 running_engine(

@@ -68,7 +68,9 @@ async def test_fault_of_an_adapter_fails_the_check_and_a_denial_stands(
 ) -> None:
     described = describe(template_descriptor_set(TEMPLATES["checknothing"]), answer)
     address = await serve(described)
-    running = await run(files("checknothing", address), adapters=[denier.INFO])
+    running = await run(
+        files("checknothing", address), adapters=[denier.INFO], adapter_timeout_s=2.0
+    )
     outcome = await check(running)
     assert outcome.status.message == "deny.istio-system:closed"
     assert described.requests

@@ -90,7 +90,7 @@ async def test_a_broken_connection_fails_what_is_under_way_and_is_made_anew() ->
 
 
 async def test_a_silent_server_costs_the_time_limit_and_the_connection() -> None:
-    async with FakeMemcached() as server, _client(server.address, timeout_s=0.05) as client:
+    async with FakeMemcached() as server, _client(server.address, timeout_s=1.0) as client:
         server.is_silent = True
         with pytest.raises(KeyValueUnavailableError, match="no answer within"):
             await client.get_many([b"k"])

@@ -821,7 +821,7 @@ async def test_a_call_that_the_client_cancels_is_reported(flavour: Flavour, kind
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_call_whose_deadline_passes_is_reported(flavour: Flavour, kind: str) -> None:
     async with flavour.serve() as service:
-        error = await service.refusal(kind, "wait", timeout=0.3)
+        error = await service.refusal(kind, "wait", timeout=1.0)
         await service.reports.arrived()
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert only(service)["response.grpc_status"] == "4"

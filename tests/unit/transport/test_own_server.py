@@ -479,7 +479,7 @@ async def test_preface_that_does_not_come_ends_the_connection(serve: Serve) -> N
 
 
 async def test_silent_peer_is_pinged_and_lives_by_answering(serve: Serve) -> None:
-    serving = await serve(keepalive_interval_s=0.04, keepalive_timeout_s=0.3)
+    serving = await serve(keepalive_interval_s=0.04, keepalive_timeout_s=PATIENCE_S)
     async with peer_of(serving.address) as peer:
         peer.send(opening())
         for _ in range(3):
@@ -506,10 +506,10 @@ async def test_idle_connection_is_asked_to_go(serve: Serve) -> None:
 
 async def test_busy_connection_is_not_idle(serve: Serve) -> None:
     async def handle(request: bytes, _call: CallContext) -> bytes:
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1.0)
         return request
 
-    serving = await serve(UnaryMethod(ECHO, handle), max_idle_s=0.05)
+    serving = await serve(UnaryMethod(ECHO, handle), max_idle_s=0.4)
     async with peer_of(serving.address) as peer:
         peer.send(opening(), call(1))
         assert (await peer.status(1))["grpc-status"] == "0"
@@ -523,7 +523,7 @@ async def test_old_connection_goes_after_its_calls(serve: Serve) -> None:
         await gate.wait()
         return request
 
-    serving = await serve(UnaryMethod(ECHO, handle), max_age_s=0.05, drain_ping_s=0.02)
+    serving = await serve(UnaryMethod(ECHO, handle), max_age_s=0.5, drain_ping_s=0.02)
     async with peer_of(serving.address) as peer:
         peer.send(opening(), call(1))
         await peer.next(FrameType.GOAWAY)
@@ -540,7 +540,7 @@ async def test_call_that_outlives_the_grace_of_an_old_connection_is_told(serve: 
         return b""
 
     serving = await serve(
-        UnaryMethod(ECHO, handle), max_age_s=0.05, drain_ping_s=0.01, age_grace_s=0.05
+        UnaryMethod(ECHO, handle), max_age_s=0.5, drain_ping_s=0.01, age_grace_s=0.05
     )
     async with peer_of(serving.address) as peer:
         peer.send(opening(), call(1))
@@ -660,7 +660,7 @@ async def test_idle_connection_keeps_few_objects(serve: Serve) -> None:
 
 
 async def test_drain_has_two_steps_and_loses_no_call_between_them(serve: Serve) -> None:
-    serving = await serve()
+    serving = await serve(drain_ping_s=PATIENCE_S)
     async with peer_of(serving.address) as peer, asyncio.TaskGroup() as tasks:
         peer.send(opening(), call(1))
         await peer.status(1)
