@@ -1,7 +1,6 @@
 """The runtime and its caches inside an application: nothing listens, nothing leaves the process."""
 
 import asyncio
-import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,14 +8,12 @@ from types import TracebackType
 from typing import Self
 
 from remixer.foundation.clock import Clock, SystemClock
-from remixer.foundation.errors import InternalError
 from remixer.mixer.port import Mixer
 from remixer.observability.metrics import RuntimeMetrics
 from remixer.server.lifecycle import Lifecycle, Part, Phase, Readiness, running
 from remixer.server.runtime_parts import RuntimeParts
 from remixer.server.settings import Settings
-from remixer.sidecar.forks import leave_alone
-from remixer.sidecar.loop_lock import LoopLock
+from remixer.sidecar.loop_life import LoopLife
 from remixer.tiers.cached import Policies
 from remixer.tiers.network_failure import NetworkFailureMixer
 from remixer.tiers.settings import FailPolicy
@@ -31,8 +28,6 @@ class _Life:
     readiness: Readiness
     end: AsyncExitStack
     """Drains and stops it."""
-    loop: asyncio.AbstractEventLoop
-    pid: int
 
 
 class LocalMixer:
@@ -53,8 +48,7 @@ class LocalMixer:
         self._settings = replace(settings or Settings(config_wait_s=0.0), config_store=store)
         self._failure = failure
         self._clock = clock or SystemClock()
-        self._life: _Life | None = None
-        self._starting = LoopLock()
+        self._life: LoopLife[_Life] = LoopLife("Mixer", survives_fork=lambda _: True)
         self.metrics = RuntimeMetrics()
 
     async def start(self) -> None:
@@ -62,23 +56,12 @@ class LocalMixer:
 
         Without `settings` at once, with them after their `config_wait_s`.
         """
-        async with self._starting.here():
-            life = self._life
-            if (
-                life is None
-                or life.pid != os.getpid()
-                or life.loop is not asyncio.get_running_loop()
-                or life.readiness.phase is not Phase.SERVING
-            ):
-                if life is not None and life.pid != os.getpid():
-                    leave_alone(life)
-                self._life = await self._begun()
+        await self._life.start(self._begun, is_running=_is_running)
 
     async def aclose(self) -> None:
-        life, self._life = self._life, None
-        if life is None or life.pid != os.getpid() or life.loop.is_closed():
-            return
-        await life.end.aclose()
+        life = self._life.taken()
+        if life is not None:
+            await life.end.aclose()
 
     async def rest(self) -> None:
         """Before a fork: nothing is to be done for it here.
@@ -118,10 +101,10 @@ class LocalMixer:
 
     @property
     def _running(self) -> _Life:
-        if self._life is None:
-            message = "a Mixer is started before it is asked: `async with mixer:`"
-            raise InternalError(message)
-        return self._life
+        life = self._life.held
+        if life is None:
+            raise self._life.absence()
+        return life
 
     async def _begun(self) -> _Life:
         readiness = Readiness()
@@ -141,4 +124,8 @@ class LocalMixer:
         end = AsyncExitStack()
         await end.enter_async_context(running(lifecycle, started=started, name="mixer"))
         port = NetworkFailureMixer(parts.mixer, policy=self._failure, clock=self._clock)
-        return _Life(parts, port, readiness, end, asyncio.get_running_loop(), os.getpid())
+        return _Life(parts, port, readiness, end)
+
+
+def _is_running(life: _Life) -> bool:
+    return life.readiness.phase is Phase.SERVING

@@ -1,7 +1,6 @@
 """A client of Mixer for asyncio programs: answers next to the program, reports in batches."""
 
 import asyncio
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
@@ -12,12 +11,10 @@ from remixer.attributes.bag import plain_bag
 from remixer.attributes.values import Value
 from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.deadline import Deadline
-from remixer.foundation.errors import InternalError
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest, QuotaArgs
-from remixer.sidecar.forks import leave_alone
-from remixer.sidecar.loop_lock import LoopLock
+from remixer.sidecar.loop_life import LoopLife
 from remixer.sidecar.settings import ClientSettings
 from remixer.sidecar.stack import ClientStack, forwarded_headers, open_stack
 from remixer.tiers.background import BackgroundWork
@@ -34,15 +31,14 @@ class _Life:
 
     stack: ClientStack
     runner: asyncio.Task[None]
-    loop: asyncio.AbstractEventLoop
-    pid: int
 
 
 class MixerClient:
     """Asks a Mixer, or several that do the same; implements `AppMixer`.
 
     Made anywhere, also before a fork or outside of a loop; `start` binds it to the running loop.
-    Use it as an async context manager, or start and close it.
+    Use it as an async context manager, or start and close it. A process that forks while it is
+    connected calls `rest` before and `wake` after; else the child is told that it cannot ask.
     """
 
     def __init__(
@@ -58,38 +54,32 @@ class MixerClient:
         spec = ConnectionSpec(address, authentication=self._settings.authentication)
         if faults := connection_faults(spec):
             raise ValueError("; ".join(f"{each.path} {each.message}" for each in faults))
-        self._life: _Life | None = None
-        self._starting = LoopLock()
+        self._life: LoopLife[_Life] = LoopLife("MixerClient", survives_fork=_is_at_rest)
 
     # ------------------------------------------------------------ life
 
     async def start(self) -> None:
-        async with self._starting.here():
-            if not self._is_alive():
-                if self._life is not None and self._life.pid != os.getpid():
-                    leave_alone(self._life)
-                self._life = await self._begun()
+        await self._life.start(self._begun, is_running=_is_running)
 
     async def aclose(self) -> None:
-        life, self._life = self._life, None
-        if life is None or life.pid != os.getpid() or life.loop.is_closed():
-            return
-        await life.stack.aclose(self._settings.close_s)
-        life.runner.cancel()
-        await asyncio.wait({life.runner})
+        life = self._life.taken()
+        if life is not None:
+            await life.stack.aclose(self._settings.close_s)
+            life.runner.cancel()
+            await asyncio.wait({life.runner})
 
     async def rest(self) -> None:
         """Let the connection go before the process forks: gRPC cannot be used in the child else.
 
         Calls wait until `wake`. Answers, tokens and reports stay.
         """
-        if self._life is not None:
-            await self._life.stack.channel.rest()
+        if self._life.held is not None:
+            await self._life.held.stack.channel.rest()
 
     def wake(self) -> None:
-        """The fork is over."""
-        if self._life is not None:
-            self._life.stack.channel.wake()
+        """The fork is over; in the child, `start` follows."""
+        if self._life.held is not None:
+            self._life.held.stack.channel.wake()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -115,11 +105,14 @@ class MixerClient:
 
     @property
     def stack(self) -> ClientStack:
-        """The tiers. Raises `InternalError` before `start` and after `aclose`."""
-        if self._life is None:
-            message = "a MixerClient is started before it is asked: `async with client:`"
-            raise InternalError(message)
-        return self._life.stack
+        """The tiers. Raises `InternalError` before `start` and after `aclose`.
+
+        And `StartupError` in a child that was forked while the client was connected.
+        """
+        life = self._life.held
+        if life is None:
+            raise self._life.absence()
+        return life.stack
 
     async def check(
         self,
@@ -178,25 +171,15 @@ class MixerClient:
 
     # ------------------------------------------------------------ inside
 
-    def _is_alive(self) -> bool:
-        life = self._life
-        return (
-            life is not None
-            and life.pid == os.getpid()
-            and life.loop is asyncio.get_running_loop()
-            and not life.runner.done()
-        )
-
     async def _begun(self) -> _Life:
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[ClientStack] = loop.create_future()
+        ready: asyncio.Future[ClientStack] = asyncio.get_running_loop().create_future()
         # Not a TaskGroup: this task is one, and ends with `aclose`.
         runner = asyncio.create_task(self._run(ready), name="mixer client")  # noqa: TID251
         either: set[asyncio.Future[ClientStack] | asyncio.Future[None]] = {ready, runner}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
             await runner  # raises what went wrong
-        return _Life(ready.result(), runner, loop, os.getpid())
+        return _Life(ready.result(), runner)
 
     async def _run(self, ready: "asyncio.Future[ClientStack]") -> None:
         async with asyncio.TaskGroup() as group:
@@ -214,3 +197,11 @@ class MixerClient:
 
     def _deadline(self, timeout_s: float | None) -> Deadline | None:
         return None if timeout_s is None else Deadline(self._clock.monotonic_s() + timeout_s)
+
+
+def _is_running(life: _Life) -> bool:
+    return not life.runner.done()
+
+
+def _is_at_rest(life: _Life) -> bool:
+    return life.stack.channel.is_at_rest

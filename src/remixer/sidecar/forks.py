@@ -8,20 +8,29 @@ from functools import partial
 _Method = Callable[[], None]
 
 
-def at_forks(*, before: _Method, in_parent: _Method, in_child: _Method) -> None:
+def at_forks(
+    *, in_child: _Method, before: _Method | None = None, in_parent: _Method | None = None
+) -> None:
     """Call these methods of an object, while it lives, at every fork of the process.
 
     It must not live as long as the process only because somebody may fork.
     """
+    os.register_at_fork(after_in_child=_while_it_lives(in_child))
+    if before is not None:
+        os.register_at_fork(before=_while_it_lives(before))
+    if in_parent is not None:
+        os.register_at_fork(after_in_parent=_while_it_lives(in_parent))
 
-    def call(method: "weakref.WeakMethod[_Method]") -> None:
-        again = method()
-        if again is not None:
-            again()
 
-    calls = (partial(call, weakref.WeakMethod(each)) for each in (before, in_parent, in_child))
-    first, second, third = calls
-    os.register_at_fork(before=first, after_in_parent=second, after_in_child=third)
+def _while_it_lives(method: _Method) -> _Method:
+    again: weakref.WeakMethod[_Method] = weakref.WeakMethod(method)
+
+    def call() -> None:
+        living = again()
+        if living is not None:
+            living()
+
+    return call
 
 
 def leave_alone(inherited: object) -> None:

@@ -24,6 +24,8 @@ class RestingChannel:
         self._is_awake = asyncio.Event()
         self._is_awake.set()
         self._is_closed = False
+        self.is_at_rest = False
+        """Whether nothing is held that a child could not use."""
 
     async def unary(
         self, path: str, request: bytes, *, timeout_s: float, is_safe_to_retry: bool
@@ -49,6 +51,7 @@ class RestingChannel:
             channel, self._channel = self._channel, None
         if channel is not None:
             await channel.aclose()
+        self.is_at_rest = self._channel is None
 
     def wake(self) -> None:
         """Be of use again."""
@@ -65,5 +68,6 @@ class RestingChannel:
             if self._is_closed:
                 raise RpcFailed(Code.UNAVAILABLE, "the connection is closed")
             if self._channel is None:
+                self.is_at_rest = False
                 self._channel = await self._again()
             return self._channel
