@@ -43,6 +43,10 @@ static filter_stream *stream_new(void *shared, envoy_stream envoy) {
 
 static void lock(knative_stream *self) { pthread_mutex_lock(&self->of->revisions.lock); }
 static void unlock(knative_stream *self) { pthread_mutex_unlock(&self->of->revisions.lock); }
+/* Under the lock, so that the last to tell is the last to have changed it. */
+static void tell_held(knative_stream *self) {
+    knative_set(self->of, GAUGE_HELD, self->of->revisions.held);
+}
 
 /* ---------------------------------------------------------------- answers of our own */
 
@@ -148,7 +152,8 @@ static int hold(knative_stream *self, envoy_stream envoy, int64_t now_us) {
         self->is_scout = self->revision->has_scout = true;
     }
     bool is_due = self->revision->meter.is_due;
-    uint32_t held = of->revisions.held;
+    if (admitted == ADMIT_HOLD)
+        tell_held(self);
     unlock(self);
     if (admitted == ADMIT_NO_ROOM || admitted == ADMIT_NO_BYTES) {
         knative_add(of, COUNT_REFUSED, 1);
@@ -161,7 +166,6 @@ static int hold(knative_stream *self, envoy_stream envoy, int64_t now_us) {
     if (is_first)
         thread_ring(&of->holder);
     knative_add(of, COUNT_HELD, 1);
-    knative_set(of, GAUGE_HELD, held);
     return HEADERS_STOP_ALL_AND_WATERMARK;
 }
 
@@ -222,11 +226,11 @@ static void scheduled(filter_stream *base, envoy_stream envoy) {
     } else {
         end = WAIT_GOES_ON;
     }
-    uint32_t held = self->of->revisions.held;
+    if (end != WAIT_GOES_ON)
+        tell_held(self);
     unlock(self);
     if (end == WAIT_GOES_ON)
         return;
-    knative_set(self->of, GAUGE_HELD, held);
     if (end == WAIT_READY)
         envoy_dynamic_module_callback_http_filter_continue_decoding(envoy);
     else
@@ -290,10 +294,9 @@ static void stream_free(filter_stream *base) {
         count_out(self);
         if (self->is_scout)
             send_next_scout(self);
-        uint32_t held = self->of->revisions.held;
+        tell_held(self);
         unlock(self);
         knative_add(self->of, COUNT_CANCELLED, was_held ? 1 : 0);
-        knative_set(self->of, GAUGE_HELD, held);
     }
     if (self->waiter.schedule != NULL)
         envoy_dynamic_module_callback_http_filter_scheduler_delete(self->waiter.schedule);
