@@ -6,10 +6,13 @@ shows whether mypyc understands the sources. docs/adr/0012-compiled-modules.md s
 """
 
 import argparse
+import os
+import shlex
 import shutil
 import sys
 import sysconfig
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 _ROOT = Path(__file__).parent
@@ -29,11 +32,17 @@ def sources() -> list[str]:
     return [f"src/{module.replace('.', '/')}.py" for module in hook["modules"]]
 
 
+def compiler_of(environment: Mapping[str, str]) -> str:
+    """The program that setuptools runs: what `CC` says, else what compiled Python itself."""
+    command = environment.get("CC") or str(sysconfig.get_config_var("CC") or "cc")
+    return next(iter(shlex.split(command)), "cc")
+
+
 def missing_tools(*, compiler: str, headers: Path) -> list[str]:
     """What a C compiler would complain of at length, each with what to install."""
     missing = []
     if shutil.which(compiler) is None:
-        missing.append(f"the compiler `{compiler}` (Debian: apt install gcc)")
+        missing.append(f"the compiler `{compiler}` (name another with CC; Debian: apt install gcc)")
     if not (headers / "Python.h").is_file():
         missing.append(f"{headers / 'Python.h'} (Debian: apt install python3-dev)")
     return missing
@@ -74,7 +83,7 @@ def main() -> None:
     parser.add_argument("--into", type=Path, required=True)
     parser.add_argument("--only-translate", action="store_true")
     options = parser.parse_args()
-    compiler = str(sysconfig.get_config_var("CC") or "cc").split()[0]
+    compiler = compiler_of(os.environ)  # noqa: TID251 - no part of the package
     missing = missing_tools(compiler=compiler, headers=Path(sysconfig.get_path("include")))
     if missing and not options.only_translate:
         text = (

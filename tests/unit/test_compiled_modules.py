@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -70,3 +71,34 @@ def test_nothing_is_missing_where_both_are(script: ModuleType, tmp_path: Path) -
     (tmp_path / "Python.h").touch()
 
     assert script.missing_tools(compiler=sys.executable, headers=tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "program"),
+    [
+        ("clang-19", "clang-19"),
+        ("/opt/my\\ cc/gcc -m64", "/opt/my cc/gcc"),
+        ("ccache gcc", "ccache"),
+    ],
+)
+def test_the_environment_says_which_compiler(script: ModuleType, said: str, program: str) -> None:
+    assert script.compiler_of({"CC": said}) == program
+
+
+@pytest.mark.parametrize("environment", [{}, {"CC": ""}])
+def test_else_it_is_the_one_that_made_python(
+    script: ModuleType, environment: dict[str, str]
+) -> None:
+    found = script.compiler_of(environment)
+    assert str(sysconfig.get_config_var("CC") or "cc").split()[0] == found
+
+
+def test_a_compiler_that_is_not_there_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT), "--into", str(tmp_path)]
+    run = subprocess.run(  # noqa: S603 - our own script
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env={"CC": "no-such-cc"}
+    )
+    assert run.returncode == 1
+    assert run.stderr.startswith("error: the compiled build needs the compiler `no-such-cc`")
+    assert "next step" in run.stderr
+    assert list(tmp_path.iterdir()) == []
