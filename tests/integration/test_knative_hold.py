@@ -140,7 +140,6 @@ async def serve_remixer(stack: AsyncExitStack, folder: Path, rules: str) -> Remi
         monitoring_address=f"{LOOPBACK}:0",
         prometheus_address=f"{LOOPBACK}:0",
         drain_grace_s=1.0,
-        adapter_timeout_s=61.0,
     )
     return await stack.enter_async_context(RemixerServer(settings).serving())
 

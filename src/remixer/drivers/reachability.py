@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -22,7 +23,6 @@ _FOUND_FOR_S: Final = 1.0
 
 _Where: TypeAlias = tuple[Any, ...]  # as a socket's family has it
 _Address: TypeAlias = tuple[socket.AddressFamily, _Where]
-_Found: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, _Where]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,15 @@ def parse_target(url: str) -> ProbeTarget:
 class Door:
     """One address, to knock at again and again.
 
-    Made for hundreds of knocks a second at an address that refuses them: plain sockets, no
-    streams, and a name is looked up once a second.
+    Made for a thousand knocks a second at an address that refuses them: plain sockets, no streams,
+    no timer where the system decides at once, and a name is looked up once a second.
     """
 
     def __init__(self, target: ProbeTarget) -> None:
         self._target = target
         self._request = _request(target) if target.path else b""
         self._found: Sequence[_Address] = ()
-        self._found_at_s = 0.0
+        self._found_until_s = -inf
 
     async def knock(self, *, timeout_s: float) -> str:
         """Why nobody answers as wanted; `""` if somebody does. Never raises for what peers do.
@@ -83,27 +83,53 @@ class Door:
         queue-proxy answer for the pod: 200 only when the container behind it is ready.
         """
         try:
-            async with asyncio.timeout(timeout_s):
-                return await self._knocked()
+            if asyncio.get_running_loop().time() > self._found_until_s:
+                async with asyncio.timeout(timeout_s):
+                    await self._look_up()
+            *others, last = self._found
+            for each in others:
+                if not await self._tried(each, timeout_s=timeout_s):
+                    return ""
+            return await self._tried(last, timeout_s=timeout_s)
         except TimeoutError:
             return f"no answer within {timeout_s:g} s"
         except (OSError, ValueError) as error:
             return str(error) or type(error).__name__
 
-    async def _knocked(self) -> str:
-        loop = asyncio.get_running_loop()
-        if not self._found or loop.time() - self._found_at_s > _FOUND_FOR_S:
-            self._found = await _addresses(self._target, loop)
-            self._found_at_s = loop.time()
-        code = errno.EADDRNOTAVAIL
-        for family, address in self._found:
-            with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as made:
-                code = await _connected(made, address, loop)
-                if not code:
-                    return await self._asked(made, loop) if self._request else ""
-        return f"connecting to {self._target.authority} failed: {os.strerror(code)}"
+    async def _look_up(self) -> None:
+        """Raises `OSError` or `ValueError` for a name that is none."""
+        target, loop = self._target, asyncio.get_running_loop()
+        stream = socket.SOCK_STREAM
+        try:
+            flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+            found = socket.getaddrinfo(target.host, target.port, type=stream, flags=flags)
+            self._found_until_s = inf
+        except socket.gaierror:
+            found = await loop.getaddrinfo(target.host, target.port, type=stream)
+            self._found_until_s = loop.time() + _FOUND_FOR_S
+        self._found = [(family, address) for family, _, _, _, address in found]
 
-    async def _asked(self, connection: socket.socket, loop: asyncio.AbstractEventLoop) -> str:
+    async def _tried(self, found: _Address, *, timeout_s: float) -> str:
+        family, address = found
+        with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as made:
+            code = made.connect_ex(address)
+            if code == errno.EINPROGRESS:
+                # A peer on this machine has decided by now: asked again, the kernel says what.
+                code = made.connect_ex(address)
+            if code == errno.EISCONN:
+                code = 0
+            if code == errno.EALREADY or (not code and self._request):
+                async with asyncio.timeout(timeout_s):
+                    return await self._waited(made, code)
+            return self._reason(code)
+
+    async def _waited(self, connection: socket.socket, code: int) -> str:
+        loop = asyncio.get_running_loop()
+        if code:
+            await _told(loop.add_writer, loop.remove_writer, connection)
+            code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code or not self._request:
+            return self._reason(code)
         connection.send(self._request)  # fits: nothing was sent before
         line = b""
         while b"\n" not in line and len(line) < _MOST_LINE_BYTES:
@@ -115,39 +141,15 @@ class Door:
         # Not a polite end: whatever else the peer says is not waited for.
         return _verdict(line)
 
+    def _reason(self, code: int) -> str:
+        if not code:
+            return ""
+        return f"connecting to {self._target.authority} failed: {os.strerror(code)}"
+
 
 async def knock(target: ProbeTarget, *, timeout_s: float) -> str:
     """As `Door.knock`, once."""
     return await Door(target).knock(timeout_s=timeout_s)
-
-
-async def _addresses(target: ProbeTarget, loop: asyncio.AbstractEventLoop) -> Sequence[_Address]:
-    """Raises `OSError` or `ValueError` for a name that is none."""
-    try:
-        found = _numeric(target)
-    except socket.gaierror:
-        found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    return [(family, address) for family, _, _, _, address in found]
-
-
-def _numeric(target: ProbeTarget) -> Sequence[_Found]:
-    """Without a resolver, and so without waiting. Raises `socket.gaierror` for names."""
-    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, flags=flags)
-
-
-async def _connected(
-    connection: socket.socket, address: _Where, loop: asyncio.AbstractEventLoop
-) -> int:
-    """The error's number; 0 for none."""
-    code = connection.connect_ex(address)
-    if code == errno.EINPROGRESS:
-        # A peer on this machine has decided by now: asked again, the kernel says what.
-        code = connection.connect_ex(address)
-    if code != errno.EALREADY:
-        return 0 if code == errno.EISCONN else code
-    await _told(loop.add_writer, loop.remove_writer, connection)
-    return connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
 async def _told(

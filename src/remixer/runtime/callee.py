@@ -68,6 +68,11 @@ class Callee(Protocol):
         """Set if the handler's `report` waits."""
         ...
 
+    @property
+    def call_timeout_s(self) -> float | None:
+        """What the handler itself says of its calls, if anything."""
+        ...
+
     def may_wait(self, method: str) -> bool:
         """Whether the handler's method of this name is `async def`."""
         ...

@@ -34,6 +34,7 @@ from remixer.sdk.adapter import (
     ReportHandler,
     ScrapeRegistry,
 )
+from remixer.sdk.call_time import call_timeout_of
 
 _log: Final = event_log(__name__)
 
@@ -89,6 +90,10 @@ class LiveHandler:
     @property
     def reports(self) -> ReportHandler:
         return cast("ReportHandler", self.handler)
+
+    @property
+    def call_timeout_s(self) -> float | None:
+        return call_timeout_of(self.handler)
 
     def may_wait(self, method: str) -> bool:
         """Whether the handler's method of this name is `async def`."""

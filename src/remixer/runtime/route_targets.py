@@ -130,7 +130,7 @@ def _new_entry(handler: Callee, instance: InstanceConfig, watch: _Watch) -> Entr
         method=method,
         may_wait=handler.may_wait(METHODS[instance.template.variety]),
         answer=answer,
-        timeout_s=watch.timeout_s,
+        timeout_s=handler.call_timeout_s if watch.timeout_s is None else watch.timeout_s,
         breaker=watch.breaker_of(handler),
     )
 

@@ -9,7 +9,7 @@ activate.lua` is the filter.
 """
 
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from remixer.foundation.clock import Clock
@@ -24,8 +24,11 @@ PATH: Final = "/activate"
 REVISION_HEADER: Final = "x-remixer-revision"
 
 _ADDRESS: Final = "--activate-address"
-_LONGEST_NAMESPACE: Final = 63
-_LONGEST_NAME: Final = 253
+_LONGEST_LABEL: Final = 63
+_MOST_SHOWN: Final = 2 * _LONGEST_LABEL + 1
+_WANTED: Final = (
+    "wanted one NAMESPACE/REVISION, each up to 63 of a-z, 0-9 and -, with - neither first nor last"
+)
 _EDGE: Final = frozenset(string.ascii_lowercase + string.digits)
 
 
@@ -46,10 +49,11 @@ def activation_handler(waker: Waker, *, trust: PeerTrust) -> HttpHandler:
         if not trust.covers(request.peer):
             return _told(403, "this peer may not wake revisions")
         values = [value for name, value in request.lines if name == REVISION_HEADER]
-        key = _key(values[0]) if len(values) == 1 else None
-        if key is None:
-            return _told(400, f"{REVISION_HEADER} must be one NAMESPACE/REVISION")
-        waker.wake(*key)
+        fault = _fault(values)
+        if fault:
+            return _told(400, f"{PATH}: header {REVISION_HEADER}: {fault}; {_WANTED}")
+        namespace, _, revision = values[0].partition("/")
+        waker.wake(namespace, revision)
         return HttpResponse(202)
 
     return answer
@@ -88,13 +92,23 @@ def _told(status: int, text: str, *lines: tuple[str, str]) -> HttpResponse:
     return HttpResponse(status, (plain, *lines), f"{text}\n".encode())
 
 
-def _key(text: str) -> tuple[str, str] | None:
-    namespace, _, name = text.partition("/")
-    is_good = _is_name(namespace, _LONGEST_NAMESPACE, "-") and _is_name(name, _LONGEST_NAME, "-.")
-    return (namespace, name) if is_good else None
+def _fault(values: Sequence[str]) -> str:
+    """What is wrong with the header's values, for people; `""` if nothing is."""
+    if len(values) != 1:
+        return f"found {len(values)} of them"
+    namespace, slash, name = values[0].partition("/")
+    found = f"found `{values[0][:_MOST_SHOWN]!a}`"
+    if not slash:
+        return f"{found}, which has no slash"
+    if not _is_label(namespace):
+        return f"{found}, whose namespace is no name"
+    if "." in name:
+        return f"{found}, whose revision has a dot: is it a host's name?"
+    return "" if _is_label(name) else f"{found}, whose revision is no name"
 
 
-def _is_name(text: str, longest: int, within: str) -> bool:
-    if not text or len(text) > longest or not {text[0], text[-1]} <= _EDGE:
+def _is_label(text: str) -> bool:
+    """Whether Kubernetes names namespaces so, and services, of which each revision has two."""
+    if not text or len(text) > _LONGEST_LABEL or not {text[0], text[-1]} <= _EDGE:
         return False
-    return set(text) <= _EDGE.union(within)
+    return set(text) <= _EDGE.union("-")

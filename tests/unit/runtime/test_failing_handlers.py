@@ -4,19 +4,21 @@ The table of verdicts is in `tests/conformance/failure_policies.yaml`.
 """
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 import pytest
 
 from remixer.attributes.bag import plain_bag
+from remixer.foundation.errors import CheckFailedError
 from remixer.foundation.status import Code
 from remixer.mixer.outcome import Provenance, QuotaOutcome
 from remixer.mixer.request import CheckRequest, QuotaArgs
 from remixer.runtime.engine import Engine
 from remixer.runtime.metrics import NoMetrics
 from remixer.testing.clock import clock_of_running_loop, in_virtual_time
-from remixer.testing.engine import running_engine
-from remixer.testing.scripted import LOOKUP, Journal, scripted_adapters
+from remixer.testing.engine import RunningEngine, running_engine
+from remixer.testing.scripted import LOOKUP, Journal, Waiting, adapter_of, scripted_adapters
 from remixer.testing.texts import FAIL, NOTHING, VOCABULARY, action, handler, instance, rule
 
 SHOP = {"destination.namespace": "shop"}
@@ -51,6 +53,43 @@ async def test_a_breaker_outlives_a_configuration_that_keeps_its_handler() -> No
         await running.apply({"a": text + rule("s", action("h", "nothing"))})
         check(running.engine)
     assert len(journal.of("check")) == 2
+
+
+class Patient(Waiting):
+    """Holds requests on purpose."""
+
+    call_timeout_s = 20.0
+
+
+def patient_engine(more: str = "", *, delay_s: float) -> AbstractAsyncContextManager[RunningEngine]:
+    """Adapters in general have a second."""
+    journal = Journal()
+    adapter = adapter_of("patient", lambda script, name: Patient(script, name, journal), journal)
+    text = VOCABULARY + NOTHING + handler("h", f"delay_s: {delay_s}", adapter="patient")
+    text += rule("r", action("h", "nothing")) + more
+    return running_engine(
+        {"a": text}, adapters=[adapter], clock=clock_of_running_loop(), adapter_timeout_s=1.0
+    )
+
+
+@in_virtual_time
+async def test_a_handler_that_says_how_long_its_calls_take_has_that_time() -> None:
+    request = CheckRequest(plain_bag(SHOP))
+    async with patient_engine(delay_s=10) as running:
+        assert (await running.engine.check(request)).status.is_ok
+    async with patient_engine(delay_s=100) as running:
+        with pytest.raises(CheckFailedError, match=r"no answer within 20\.000 s"):
+            await running.engine.check(request)
+
+
+@in_virtual_time
+async def test_what_a_policy_says_counts_more_than_what_the_handler_says() -> None:
+    request = CheckRequest(plain_bag(SHOP))
+    async with patient_engine(policy("handlers: [h], timeout: 500ms"), delay_s=10) as running:
+        with pytest.raises(CheckFailedError, match=r"no answer within 0\.500 s"):
+            await running.engine.check(request)
+    async with patient_engine(policy("handlers: [h], timeout: 60s"), delay_s=30) as running:
+        assert (await running.engine.check(request)).status.is_ok
 
 
 async def test_a_new_handler_has_a_breaker_that_is_closed() -> None:

@@ -40,8 +40,8 @@ def ask(
 
 def test_a_revision_is_woken() -> None:
     woken = Woken()
-    assert ask(woken, "default/hello-00001.v2") == 202
-    assert woken.keys == [("default", "hello-00001.v2")]
+    assert ask(woken, "default/hello-00001") == 202
+    assert woken.keys == [("default", "hello-00001")]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,9 @@ def test_a_revision_is_woken() -> None:
         ("a/b\tc",),
         ("a/-b",),
         ("a" * 64 + "/b",),
-        ("a/" + "b" * 254,),
+        ("a/" + "b" * 64,),
+        ("a/b.c",),
+        ("default/hello-00001.default.svc.cluster.local",),
     ],
 )
 def test_what_is_no_revision_wakes_nothing(revisions: tuple[str, ...]) -> None:
@@ -70,7 +72,37 @@ def test_what_is_no_revision_wakes_nothing(revisions: tuple[str, ...]) -> None:
 
 def test_the_longest_names_are_taken() -> None:
     woken = Woken()
-    assert ask(woken, "a" * 63 + "/" + "b" * 253) == 202
+    assert ask(woken, "a" * 63 + "/" + "b" * 63) == 202
+
+
+@pytest.mark.parametrize(
+    ("revisions", "found"),
+    [
+        ((), "found 0 of them"),
+        (("a/b", "a/c"), "found 2 of them"),
+        (("hello",), "found `'hello'`, which has no slash"),
+        (("A/b",), "found `'A/b'`, whose namespace is no name"),
+        (("a/b_c",), "found `'a/b_c'`, whose revision is no name"),
+        (("a/b.c",), "found `'a/b.c'`, whose revision has a dot: is it a host's name?"),
+        (("a/b\r\nx: y",), "found `'a/b\\r\\nx: y'`, whose revision is no name"),
+    ],
+)
+def test_a_refusal_tells_what_where_found_and_wanted(
+    revisions: tuple[str, ...], found: str
+) -> None:
+    lines = [(REVISION_HEADER, each) for each in revisions]
+    request = HttpRequest("POST", "/activate", lines, FRIEND)
+    answer = activation_handler(Woken(), trust=LOOPBACK)(request)
+    assert isinstance(answer, HttpResponse)
+    text = answer.body.decode()
+    assert text.startswith(f"/activate: header x-remixer-revision: {found}; wanted one NAMESPACE/")
+
+
+def test_a_refusal_repeats_no_more_than_two_names() -> None:
+    request = HttpRequest("POST", "/activate", [(REVISION_HEADER, "a" * 100_000)], FRIEND)
+    answer = activation_handler(Woken(), trust=LOOPBACK)(request)
+    assert isinstance(answer, HttpResponse)
+    assert len(answer.body) < 500
 
 
 def test_strangers_other_methods_and_other_paths_wake_nothing() -> None:

@@ -48,6 +48,8 @@ from remixer.sdk import (
 )
 
 _SECOND_NS: Final = 1_000_000_000
+_CALL_MARGIN_S: Final = 1.0
+"""A hold ends by itself, before its call is cancelled."""
 SIZE_PROPERTY: Final = "request.size"
 _NO_OPINION: Final = CheckResult()
 
@@ -135,8 +137,16 @@ class HoldingActivator:
     """Wakes, and answers when the revision is ready."""
 
     def __init__(
-        self, desk: Desk, *, room: WaitingRoom, held: "Holdings", retry_after_s: float
+        self,
+        desk: Desk,
+        *,
+        room: WaitingRoom,
+        held: "Holdings",
+        retry_after_s: float,
+        call_timeout_s: float,
     ) -> None:
+        self.call_timeout_s = call_timeout_s
+        """So that nobody has to allow all adapters as much time as this one holds requests."""
         self._desk = desk
         self._room = room
         self._held = held
@@ -259,7 +269,11 @@ def assemble(
     )
     room = WaitingRoom(readiness=readiness, limits=limits, clock=environment.clock)
     return HoldingActivator(
-        desk, room=room, held=held, retry_after_s=params.hold.retry_after / _SECOND_NS
+        desk,
+        room=room,
+        held=held,
+        retry_after_s=params.hold.retry_after / _SECOND_NS,
+        call_timeout_s=timeout_s + _CALL_MARGIN_S,
     )
 
 

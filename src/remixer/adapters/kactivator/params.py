@@ -76,7 +76,7 @@ class Probe:
     address: str = DEFAULT_TEMPLATE
     addresses: Mapping[str, str] = field(default_factory=dict)
     interval: Duration = _seconds(0.2)  # noqa: RUF009 - an int subclass, immutable
-    least_interval: Duration = _seconds(0.001)  # noqa: RUF009 - an int subclass, immutable
+    least_interval: Duration = _seconds(0.0005)  # noqa: RUF009 - an int subclass, immutable
     timeout: Duration = _seconds(0.3)  # noqa: RUF009 - an int subclass, immutable
     fresh: Duration = _seconds(1)  # noqa: RUF009 - an int subclass, immutable
 

@@ -5,7 +5,7 @@ starts its prober, further ones join; it knocks at once and then again and again
 answered or the last waiter has left. The pause is a thousandth of the wait so far, within bounds:
 whoever waited a second does not notice a millisecond, and a start that takes long costs few
 knocks. Probers share a number of slots, so that addresses that answer nothing cost slots, not
-sockets without end; and however many they are, together they knock about a thousand times a second.
+sockets without end; and however many they are, together they knock at most two thousand times a second.
 
 A good answer counts for `fresh_s`: so long the revision is taken for ready without asking, which
 is how long requests may still go to a pod that has just died.
@@ -19,6 +19,7 @@ from typing import Final, Protocol
 from remixer.adapters.kactivator.crowd import Crowd
 from remixer.adapters.kactivator.keys import is_revision
 from remixer.adapters.kactivator.readiness import Revision
+from remixer.drivers.fine_sleep import FineSleep
 from remixer.drivers.reachability import Door, ProbeTarget, parse_target
 from remixer.foundation.event_limit import EventLimit
 from remixer.sdk import Clock, TaskSpawner, event_log
@@ -29,8 +30,9 @@ MOST_FRESH: Final = 10_000
 """Answers remembered; a gateway serves fewer services."""
 _LOG_INTERVAL_S: Final = 30.0
 _PAUSES_PER_WAIT: Final = 1_000
-_PAUSE_PER_PROBER_S: Final = 0.001
-"""A knock takes a tenth of that."""
+_PAUSE_PER_PROBER_S: Final = 0.0005
+"""A knock takes a tenth of that, most of it the system's."""
+_NAP_S: Final = 0.01
 _EXAMPLE: Final = Revision("shop", "cart-00001")
 _PLACES: Final = ("{namespace}", "{name}")
 
@@ -45,6 +47,16 @@ class Knocker(Protocol):
         ...
 
 
+class Naps(Protocol):
+    """Short sleeps."""
+
+    async def __call__(self, seconds: float) -> None: ...
+
+    def close(self) -> None:
+        """Let go of who sleeps."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeSettings:
     """Where and how often to ask. The longest times are the Activator's."""
@@ -52,7 +64,7 @@ class ProbeSettings:
     template: str = DEFAULT_TEMPLATE
     interval_s: float = 0.2
     """The longest pause."""
-    least_interval_s: float = 0.001
+    least_interval_s: float = 0.0005
     """The shortest."""
     timeout_s: float = 0.3
     fresh_s: float = 1.0
@@ -101,11 +113,13 @@ class Probe:
         tasks: TaskSpawner,
         clock: Clock,
         door: Callable[[ProbeTarget], Knocker] = Door,
+        naps: Naps | None = None,
     ) -> None:
         self._settings = settings
         self._tasks = tasks
         self._clock = clock
         self._door = door
+        self._naps = naps or FineSleep()
         self._slots = asyncio.Semaphore(settings.most_at_once)
         self._crowd = Crowd()
         self._probers: set[Revision] = set()
@@ -150,6 +164,7 @@ class Probe:
     async def aclose(self) -> None:
         self._is_closed = True
         self._crowd.dismiss()
+        self._naps.close()
 
     async def _probe(self, revision: Revision) -> None:
         door = self._door(self._settings.target(revision))
@@ -166,11 +181,17 @@ class Probe:
                     return
                 self._failures[revision] = failure
                 pause_s = self._settings.pause_s(begun_s - began_s, probers=self.probing)
-                next_s = begun_s + pause_s - self._clock.monotonic_s()
-                await self._crowd.pause(revision, seconds=max(0.0, next_s))
+                await self._pause(revision, begun_s + pause_s - self._clock.monotonic_s())
         finally:
             self._failures.pop(revision, None)
             self._probers.discard(revision)
+
+    async def _pause(self, revision: Revision, seconds: float) -> None:
+        """Short ones are slept through, even if nobody waits any more."""
+        if seconds < _NAP_S:
+            await self._naps(max(0.0, seconds))
+        else:
+            await self._crowd.pause(revision, seconds=seconds)
 
     def _remember(self, revision: Revision) -> None:
         self._answered_at_s.pop(revision, None)

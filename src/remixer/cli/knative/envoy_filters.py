@@ -70,8 +70,8 @@ def _check_timeout(plan: KnativeEnvoyPlan) -> Document:
         return Because(
             f"{plan.cold_start_s + 1}s",
             "The check waits for the pod. A second longer than the adapter's hold.timeout "
-            f"({plan.cold_start_s}s), so that clients get its 503 with retry-after and cause; "
-            "Remixer's --adapter-timeout must be as long. Envoy's own default is 0.2 s.",
+            f"({plan.cold_start_s}s), so that clients get its 503 with retry-after and cause. "
+            "Envoy's own default is 0.2 s.",
         )
     return Because(
         "1s", "The check only wakes, and is answered at once. Envoy's own default is 0.2 s."

@@ -9,7 +9,6 @@ from typing import Any, Final
 from remixer.cli.lab.coldstart_children import ActivatorProcess, Cluster
 from remixer.cli.lab.coldstart_envoys import Site, asking_mixer, through_activator, with_filter
 from remixer.cli.lab.coldstart_rules import (
-    HOLD_TIMEOUT,
     asked_themselves,
     told_by_kubernetes,
     write_rules,
@@ -81,7 +80,7 @@ async def _mixer(parts: Surroundings, *, holds: bool, asks_pods: bool = False) -
     )
     rules = site.folder / "rules"
     write_rules(rules, autoscaler=cluster.autoscaler, readiness=readiness, holds=holds)
-    flags = ("--config-store", f"fs://{rules}", "--adapter-timeout", HOLD_TIMEOUT)
+    flags = ("--config-store", f"fs://{rules}")
     return await started_server(parts.stack, site.folder / "remixer.log", flags)
 
 

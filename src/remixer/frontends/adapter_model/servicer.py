@@ -20,6 +20,7 @@ from remixer.frontends.adapter_model.varieties import Question, template_codec
 from remixer.runtime.calls import Call, Failure
 from remixer.runtime.calls import Entry as MethodEntry
 from remixer.runtime.guard import Guard
+from remixer.sdk.call_time import call_timeout_of
 from remixer.templates.schema import Template
 from remixer.transport.port import CallContext, RpcError, UnaryMethod
 from remixer.wire._pb.istio.mixer.adapter.model.v1beta1.infrastructure_backend_pb2 import (
@@ -118,6 +119,7 @@ class HandleService:
             method=getattr(running.handler, name),
             may_wait=running.may_wait(name),
             answer=self._codec.answer,
+            timeout_s=call_timeout_of(running.handler),
         )
 
     def _encoded(self, question: Question, result: object) -> bytes:
