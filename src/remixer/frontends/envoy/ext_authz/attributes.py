@@ -5,11 +5,12 @@ attribute that the message does not carry is absent. Envoy's network filter (TCP
 request, so every `request.*` is absent then.
 """
 
-from collections.abc import Mapping, MutableMapping
-from typing import Final
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Final, Self
 
 from google.protobuf.struct_pb2 import Struct
 
+from remixer.attributes.bag import PlainBag
 from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.http_request import (
     api_key,
@@ -28,55 +29,117 @@ from remixer.attributes.values import (
     Value,
 )
 from remixer.attributes.vocabulary import Vocabulary
+from remixer.frontends.envoy.ext_authz.parsing import parsed
+from remixer.frontends.envoy.ext_authz.spans import Spans, is_http
+from remixer.frontends.envoy.ext_authz.static_part import StaticPart
 from remixer.frontends.envoy.fields import int64, ip_of, port_of, timestamp
 from remixer.frontends.envoy.headers import MessageStringMap, raw_header_map
 from remixer.frontends.envoy.jwt import JwtClaims
 from remixer.frontends.envoy.message_bag import MessageBag
-from remixer.wire._pb.remixer.reading.ext_authz_pb2 import ContextParts
+from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
+from remixer.wire._pb.remixer.reading.ext_authz_pb2 import DynamicParts, HttpParts, RequestParts
 
 _REQUEST_ID_CHARACTERS: Final = 64  # Envoy's own have 36
+_GRPC: Final = b"application/grpc"
+"""Where these bytes are not, no content type is gRPC's."""
 
 
 class CheckBag(MessageBag):
-    """The bag of one CheckRequest, and the parts of it that attributes are read from."""
+    """The bag of one CheckRequest, and the parts of it that attributes are read from.
 
-    __slots__ = ("__dict__", "context", "forwarded", "forwarded_header", "headers", "http")
+    What the operator wrote is known before anything is parsed, and many requests are answered by it
+    alone. So the request proper, most of the message, is parsed when the bag is *opened*; only then
+    `request`, `http` and `headers` are there.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "_is_open",
+        "forwarded",
+        "headers",
+        "http",
+        "message",
+        "part",
+        "request",
+        "spans",
+    )
+
+    request: RequestParts
+    http: HttpParts | None
+    """None of a connection that is not HTTP."""
+    headers: MutableMapping[str, str]
+    """All request headers, lower case, pseudo-headers included."""
 
     def __init__(
-        self,
-        context: ContextParts,
-        static: Mapping[str, str],
-        known: Mapping[str, Value | None],
-        vocabulary: Vocabulary,
+        self, message: bytes, spans: Spans, part: StaticPart, vocabulary: Vocabulary
     ) -> None:
-        """`known`: values of static attributes, which need not be read any more."""
-        self.update(known)
-        request = context.request
-        http = request.http if request.HasField("http") else None
+        """`spans` and `part`: the message's own."""
+        self.update(part.values)
         self.table = CHECK_ATTRIBUTES
-        self.static = static
+        self.static = part.texts
         self.vocabulary = vocabulary
-        self.context = context
-        self.http = http
-        self.headers: Mapping[str, str] = EMPTY_STRING_MAP
-        """All request headers, lower case, pseudo-headers included, without the one apart."""
-        self.forwarded_header: str | None = None
-        """`x-istio-attributes`, which stands apart; None if it was not sent."""
+        self.message = message
+        self.spans = spans
+        self.part = part
+        self._is_open = False
         self.forwarded: Mapping[str, str] | None = None
-        """What counts of that header; None if it was not sent."""
-        if http is None:
-            return
-        if http.HasField("header_map"):
-            headers: MutableMapping[str, str] = raw_header_map(http.header_map.headers)
+        """What counts of `x-istio-attributes`; None if it was not sent."""
+
+    def open(self) -> Self:
+        """Parse the request. Raises `InvalidRequestError`."""
+        if self._is_open:
+            return self
+        begin, end = self.spans[4:]
+        self.request = request = parsed(RequestParts, self.message[begin:end])
+        self.http = None
+        self.headers = EMPTY_STRING_MAP
+        if request.HasField("http"):
+            self.http = http = request.http
+            self.headers = http.headers
+            if http.HasField("header_map"):
+                self.headers = raw_header_map(http.header_map.headers)
+        self._is_open = True
+        return self
+
+    def __missing__(self, name: str) -> Value | None:
+        if name in self.static:
+            return super().__missing__(name)
+        read = CHECK_ATTRIBUTES.get(name)
+        if read is not None:
+            if not self._is_open and name not in _READ_CLOSED:
+                self.open()
+            value = read(self)
+        elif self.part.has_metadata:
+            return super().__missing__(name)
         else:
-            headers = http.headers
-        if FORWARDED_HEADER in headers:
-            self.forwarded_header = headers.pop(FORWARDED_HEADER)
-        self.headers = headers
+            self.part.note_absent(name)
+            value = None
+        self[name] = value
+        return value
+
+    def present(self) -> PlainBag:
+        return super(CheckBag, self.open()).present()
+
+    def _candidates(self) -> Iterable[str]:
+        return super(CheckBag, self.open())._candidates()
+
+    @ReadOnce
+    def source(self) -> AttributeContext.Peer:
+        begin, end = self.spans[:2]
+        return parsed(AttributeContext.Peer, self.message[begin:end])
+
+    @ReadOnce
+    def destination(self) -> AttributeContext.Peer:
+        begin, end = self.spans[2:4]
+        return parsed(AttributeContext.Peer, self.message[begin:end])
+
+    @ReadOnce
+    def dynamic(self) -> DynamicParts:
+        return parsed(DynamicParts, self.message[self.spans[-1] :])
 
     @property
     def metadata(self) -> Mapping[str, Struct]:
-        return self.context.metadata_context.filter_metadata
+        return self.dynamic.metadata_context.filter_metadata
 
     def deduplication_id(self) -> str:
         """Equal over Envoy's retries of one call, and only over these; "" if that cannot be told.
@@ -84,10 +147,16 @@ class CheckBag(MessageBag):
         `x-request-id` may come from the client, who must not get a second grant by repeating it;
         Envoy's own stream number keeps the calls apart. It may be long, too: its start will do.
         """
+        self.open()
         if self.http is None or not (stream := self.http.id):
             return ""
         request_id = self.headers.get("x-request-id", "")
         return f"{request_id[:_REQUEST_ID_CHARACTERS]}/{stream}"
+
+    def take_out_forwarded_header(self) -> str | None:
+        """`x-istio-attributes`, which stands apart; to be called if the message may have it."""
+        headers = self.open().headers
+        return headers.pop(FORWARDED_HEADER) if FORWARDED_HEADER in headers else None
 
     def take_forwarded(self, accepted: Mapping[str, str]) -> None:
         """Lay what counts of the header over static and derived attributes, as in Mixer's client.
@@ -114,21 +183,23 @@ class CheckBag(MessageBag):
 
     @ReadOnce
     def source_principal(self) -> str | None:
-        return principal(self.context.source.principal)
+        return principal(self.source.principal)
 
 
 def _destination_labels(bag: CheckBag) -> StringMap | None:
-    labels = bag.context.destination.labels
+    labels = bag.destination.labels
     return MessageStringMap(labels) if labels else None
 
 
 def _request_time(bag: CheckBag) -> Timestamp | None:
-    request = bag.context.request
+    request = bag.request
     return timestamp(request.time) if request.HasField("time") else None
 
 
 def _protocol(bag: CheckBag) -> str:
-    if bag.http is None:
+    if bag.message.find(_GRPC) < 0 and is_http(bag.message, bag.spans):
+        return "http"
+    if bag.open().http is None:
         return "tcp"
     return "grpc" if is_grpc(bag.headers.get("content-type")) else "http"
 
@@ -155,19 +226,19 @@ def _request_size(bag: CheckBag) -> int | None:
 
 
 CHECK_ATTRIBUTES: Final[AttributeTable[CheckBag]] = {
-    "source.ip": lambda b: ip_of(b.context.source.address),
-    "source.port": lambda b: port_of(b.context.source.address),
+    "source.ip": lambda b: ip_of(b.source.address),
+    "source.port": lambda b: port_of(b.source.address),
     # From a request header that any client may set: good for logs, not for decisions.
-    "source.name": lambda b: b.context.source.service or None,
+    "source.name": lambda b: b.source.service or None,
     "source.principal": lambda b: b.source_principal,
     "source.user": lambda b: b.source_principal,
     "source.namespace": lambda b: namespace_of(b.source_principal),
-    "destination.ip": lambda b: ip_of(b.context.destination.address),
-    "destination.port": lambda b: port_of(b.context.destination.address),
-    "destination.principal": lambda b: principal(b.context.destination.principal),
+    "destination.ip": lambda b: ip_of(b.destination.address),
+    "destination.port": lambda b: port_of(b.destination.address),
+    "destination.principal": lambda b: principal(b.destination.principal),
     "destination.labels": _destination_labels,
     "connection.mtls": lambda b: b.source_principal is not None,
-    "connection.requested_server_name": lambda b: b.context.tls_session.sni or None,
+    "connection.requested_server_name": lambda b: b.dynamic.tls_session.sni or None,
     "context.protocol": _protocol,
     "context.time": _request_time,
     "request.time": lambda b: None if b.http is None else _request_time(b),
@@ -190,3 +261,27 @@ CHECK_ATTRIBUTES: Final[AttributeTable[CheckBag]] = {
     "request.auth.raw_claims": lambda b: b.jwt.raw_claims(),
 }
 """Section by section: peers, connection, request, verified token."""
+
+_READ_CLOSED: Final = frozenset(
+    {
+        "source.ip",
+        "source.port",
+        "source.name",
+        "source.principal",
+        "source.user",
+        "source.namespace",
+        "destination.ip",
+        "destination.port",
+        "destination.principal",
+        "destination.labels",
+        "connection.mtls",
+        "connection.requested_server_name",
+        "context.protocol",
+        "request.auth.principal",
+        "request.auth.audiences",
+        "request.auth.presenter",
+        "request.auth.claims",
+        "request.auth.raw_claims",
+    }
+)
+"""What a bag tells without being opened."""

@@ -9,24 +9,23 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 
 from remixer.attributes.bag import Reference
 from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.values import Duration
 from remixer.attributes.vocabulary import Vocabulary
-from remixer.foundation.errors import InvalidRequestError
 from remixer.foundation.status import Code, Status, code_name
 from remixer.frontends.envoy import decision_metadata
 from remixer.frontends.envoy.ext_authz.attributes import CheckBag
-from remixer.frontends.envoy.ext_authz.extensions import KnownExtensions
 from remixer.frontends.envoy.ext_authz.header_mutations import (
     HeaderMutations,
     request_mutations,
     response_mutations,
 )
-from remixer.frontends.envoy.structs import scalar_texts
+from remixer.frontends.envoy.ext_authz.parsing import written_anew
+from remixer.frontends.envoy.ext_authz.spans import spans_of
+from remixer.frontends.envoy.ext_authz.static_part import KnownStaticParts
 from remixer.mixer.http_answer import answer_status, has_body
 from remixer.mixer.outcome import (
     UNKNOWN_REFERENCES,
@@ -41,12 +40,8 @@ from remixer.mixer.outcome import (
 from remixer.mixer.verdict import Verdict, verdict_of
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import HeaderValue, HeaderValueOption
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckResponse
-from remixer.wire._pb.remixer.reading.ext_authz_pb2 import AuthorizationParts, ContextParts
 from remixer.wire.integers import nearest_int32
 from remixer.wire.text import encodable
-
-ROUTE_METADATA_NAMESPACE: Final = "remixer"
-"""Fields of a route's metadata under this name are static attributes."""
 
 # Of answers that outcomes carry: without the header `x-istio-attributes`, and with one of which
 # nothing counts.
@@ -58,6 +53,7 @@ _LASTING: Final = frozenset({Provenance.COMPUTED, Provenance.MEMORY, Provenance.
 _MOST_KEPT_ANSWERS: Final = 1024  # about 300 bytes each
 _LONGEST_KEPT_TEXT: Final = 256  # longer ones hold a value of the request's and do not recur
 _MOST_PREPARED: Final = 8  # answers of one outcome: quotas by different rules go with it
+_FORWARDED: Final = FORWARDED_HEADER.encode()
 _NONE: Final[frozenset[Reference]] = frozenset()
 _CONTENT_TYPE: Final = "content-type"
 _STALE: Final = HeaderValueOption(
@@ -77,10 +73,10 @@ def _nothing(_header: str) -> Mapping[str, str]:
 class CheckDecoder:
     """Reads requests, and remembers what operators let come with many of them."""
 
-    __slots__ = ("_extensions",)
+    __slots__ = ("_static",)
 
     def __init__(self) -> None:
-        self._extensions = KnownExtensions()
+        self._static = KnownStaticParts()
 
     def decode(
         self,
@@ -88,34 +84,28 @@ class CheckDecoder:
         vocabulary: Vocabulary,
         read_forwarded: Callable[[str], Mapping[str, str]] = _nothing,
     ) -> CheckBag:
-        """Raises `InvalidRequestError` if `message` is no CheckRequest.
+        """Raises `InvalidRequestError` if `message` is no CheckRequest, as far as it is read.
 
         `read_forwarded` gives the attributes that count of a header `x-istio-attributes`.
         """
-        try:
-            context = _parts_of(message).attributes
-            entries = tuple(context.context_extensions[:])
-            static, known = self._extensions.said_by(entries, vocabulary)
-        except DecodeError as error:
-            text = f"not an envoy.service.auth.v3.CheckRequest: {error}"
-            raise InvalidRequestError(text) from error
-        if context.HasField("route_metadata_context"):
-            static = {**_of_route(context), **static}
-        bag = CheckBag(context, static, known, vocabulary)
-        if bag.forwarded_header is not None:
-            bag.take_forwarded(read_forwarded(bag.forwarded_header))
+        bag = self._bag(message, vocabulary)
+        if bag is None:
+            message = written_anew(message)
+            bag = self._bag(message, vocabulary)
+            assert bag is not None  # noqa: S101 - that is what it was written anew for
+        if message.find(_FORWARDED) >= 0:
+            header = bag.take_out_forwarded_header()
+            if header is not None:
+                bag.take_forwarded(read_forwarded(header))
         return bag
 
-
-_parts_of: Final = AuthorizationParts.FromString
-
-
-def _of_route(context: ContextParts) -> dict[str, str]:
-    """Static attributes of the route's metadata; `context_extensions` win over these."""
-    metadata = context.route_metadata_context.filter_metadata
-    if ROUTE_METADATA_NAMESPACE not in metadata:
-        return {}
-    return scalar_texts(metadata[ROUTE_METADATA_NAMESPACE])
+    def _bag(self, message: bytes, vocabulary: Vocabulary) -> CheckBag | None:
+        """None if the message is not written as Envoy writes it."""
+        spans = spans_of(message)
+        if spans is None:
+            return None
+        part = self._static.said_in(message[spans[-1] :], vocabulary)
+        return None if part is None else CheckBag(message, spans, part, vocabulary)
 
 
 def encode_outcome(
@@ -174,19 +164,23 @@ class OutcomeEncoder:
         headers: Mapping[str, str] | None,
         forwarded: Mapping[str, str] | None = None,
     ) -> bytes:
-        """As `encode_outcome`."""
+        """As `encode_outcome`. `headers` matter to a directive alone."""
         quotas = outcome.quotas
+        if forwarded is None and not quotas:
+            plain = outcome.prepared.get(_PLAIN)
+            if plain is not None:
+                return plain
         if forwarded or not _is_plain(outcome) or (quotas and not _are_granted(outcome)):
             return encode_outcome(outcome, headers, forwarded)
         key: object = _PLAIN if forwarded is None else _PLAIN_FORWARDED
+        has_forwarded = forwarded is not None
         if not quotas:
             plain = outcome.prepared.get(key)
-            return plain or self._prepared(outcome, key, (), has_forwarded=forwarded is not None)
+            return plain or self._prepared(outcome, key, (), has_forwarded=has_forwarded)
         decisions = tuple(each.decision for each in quotas.values() if each.decision is not None)
         key = key, decisions
         plain = outcome.prepared.get(key)
         if plain is None:
-            has_forwarded = forwarded is not None
             plain = self._prepared(outcome, key, decisions, has_forwarded=has_forwarded)
         grants = tuple((name, each.granted, each.valid_duration) for name, each in quotas.items())
         is_short = sum(map(len, quotas)) <= _LONGEST_KEPT_TEXT

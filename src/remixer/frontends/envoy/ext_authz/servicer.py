@@ -27,29 +27,31 @@ def ext_authz_methods(
     A failure to decide becomes a gRPC status, so that Envoy's own `failure_mode_allow` and
     `status_on_error` say what happens to the request.
     """
-    decoder, encoder = CheckDecoder(), OutcomeEncoder()
+    encoder = OutcomeEncoder()
+    decode, encode, check_now = CheckDecoder().decode, encoder.encode, mixer.check_now
     reader = forwarded or ForwardedReader()
 
     def check(message: bytes, context: CallContext) -> bytes | Awaitable[bytes]:
         try:
-            decoded = decoder.decode(
-                message, vocabulary(), lambda header: reader.read(header, context.peer)
-            )
-            request = CheckRequest(decoded, _QUOTAS, decoded.deduplication_id, context.deadline)
-            outcome = mixer.check_now(request)
+            bag = decode(message, vocabulary(), lambda header: reader.read(header, context.peer))
+            request = CheckRequest(bag, _QUOTAS, bag.deduplication_id, context.deadline)
+            outcome = check_now(request)
             if outcome is not None:
-                return encoder.encode(outcome, decoded.headers, decoded.forwarded)
+                headers = None if outcome.directive is None else bag.open().headers
+                return encode(outcome, headers, bag.forwarded)
         except PolicyError as error:
             raise RpcError(error.code, error.message) from error
-        return _check_later(mixer, request, decoded, encoder)
+        return _check_later(mixer, request, bag, encoder)
 
     return (UnaryMethod(CHECK_PATH, check),)
 
 
 async def _check_later(
-    mixer: Mixer, request: CheckRequest, decoded: CheckBag, encoder: OutcomeEncoder
+    mixer: Mixer, request: CheckRequest, bag: CheckBag, encoder: OutcomeEncoder
 ) -> bytes:
     try:
-        return encoder.encode(await mixer.check(request), decoded.headers, decoded.forwarded)
+        outcome = await mixer.check(request)
+        headers = None if outcome.directive is None else bag.open().headers
+        return encoder.encode(outcome, headers, bag.forwarded)
     except PolicyError as error:
         raise RpcError(error.code, error.message) from error

@@ -349,7 +349,7 @@ def test_without_envoys_own_number_calls_are_not_deduplicated() -> None:
 
 
 def test_a_connection_has_no_headers() -> None:
-    assert not CheckDecoder().decode(b"", Vocabulary()).headers
+    assert not CheckDecoder().decode(b"", Vocabulary()).open().headers
 
 
 def test_bytes_that_are_no_check_request_are_an_invalid_request() -> None:

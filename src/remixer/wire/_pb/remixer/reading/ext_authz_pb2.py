@@ -22,19 +22,28 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from remixer.wire._pb.envoy.config.core.v3 import base_pb2 as remixer_dot_envoy_dot_config_dot_core_dot_v3_dot_base__pb2
 from remixer.wire._pb.envoy.service.auth.v3 import attribute_context_pb2 as remixer_dot_envoy_dot_service_dot_auth_dot_v3_dot_attribute__context__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'remixer/remixer/reading/ext_authz.proto\x12\x17remixer.remixer.reading\x1a\'remixer/envoy/config/core/v3/base.proto\x1a\x35remixer/envoy/service/auth/v3/attribute_context.proto\"O\n\x12\x41uthorizationParts\x12\x39\n\nattributes\x18\x01 \x01(\x0b\x32%.remixer.remixer.reading.ContextParts\"\xe0\x03\n\x0c\x43ontextParts\x12\x44\n\x06source\x18\x01 \x01(\x0b\x32\x34.remixer.envoy.service.auth.v3.AttributeContext.Peer\x12I\n\x0b\x64\x65stination\x18\x02 \x01(\x0b\x32\x34.remixer.envoy.service.auth.v3.AttributeContext.Peer\x12H\n\x07request\x18\x04 \x01(\x0b\x32\x37.remixer.envoy.service.auth.v3.AttributeContext.Request\x12\x1a\n\x12\x63ontext_extensions\x18\n \x03(\x0c\x12@\n\x10metadata_context\x18\x0b \x01(\x0b\x32&.remixer.envoy.config.core.v3.Metadata\x12O\n\x0btls_session\x18\x0c \x01(\x0b\x32:.remixer.envoy.service.auth.v3.AttributeContext.TLSSession\x12\x46\n\x16route_metadata_context\x18\r \x01(\x0b\x32&.remixer.envoy.config.core.v3.Metadatab\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'remixer/remixer/reading/ext_authz.proto\x12\x17remixer.remixer.reading\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'remixer/envoy/config/core/v3/base.proto\x1a\x35remixer/envoy/service/auth/v3/attribute_context.proto\"j\n\x0cRequestParts\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x04http\x18\x02 \x01(\x0b\x32\".remixer.remixer.reading.HttpParts\"\x90\x02\n\tHttpParts\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12@\n\x07headers\x18\x03 \x03(\x0b\x32/.remixer.remixer.reading.HttpParts.HeadersEntry\x12\x0c\n\x04path\x18\x04 \x01(\t\x12\x0c\n\x04host\x18\x05 \x01(\t\x12\x0e\n\x06scheme\x18\x06 \x01(\t\x12\x0c\n\x04size\x18\t \x01(\x03\x12;\n\nheader_map\x18\r \x01(\x0b\x32\'.remixer.envoy.config.core.v3.HeaderMap\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x99\x01\n\x0bStaticParts\x12\x0e\n\x06source\x18\x01 \x03(\x0c\x12\x13\n\x0b\x64\x65stination\x18\x02 \x03(\x0c\x12\x0f\n\x07request\x18\x04 \x03(\x0c\x12\x1a\n\x12\x63ontext_extensions\x18\n \x03(\x0c\x12\x18\n\x10metadata_context\x18\x0b \x03(\x0c\x12\x1e\n\x16route_metadata_context\x18\r \x03(\x0c\"\xa1\x01\n\x0c\x44ynamicParts\x12@\n\x10metadata_context\x18\x0b \x01(\x0b\x32&.remixer.envoy.config.core.v3.Metadata\x12O\n\x0btls_session\x18\x0c \x01(\x0b\x32:.remixer.envoy.service.auth.v3.AttributeContext.TLSSessionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'remixer.remixer.reading.ext_authz_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_AUTHORIZATIONPARTS']._serialized_start=164
-  _globals['_AUTHORIZATIONPARTS']._serialized_end=243
-  _globals['_CONTEXTPARTS']._serialized_start=246
-  _globals['_CONTEXTPARTS']._serialized_end=726
+  _globals['_HTTPPARTS_HEADERSENTRY']._loaded_options = None
+  _globals['_HTTPPARTS_HEADERSENTRY']._serialized_options = b'8\001'
+  _globals['_REQUESTPARTS']._serialized_start=197
+  _globals['_REQUESTPARTS']._serialized_end=303
+  _globals['_HTTPPARTS']._serialized_start=306
+  _globals['_HTTPPARTS']._serialized_end=578
+  _globals['_HTTPPARTS_HEADERSENTRY']._serialized_start=532
+  _globals['_HTTPPARTS_HEADERSENTRY']._serialized_end=578
+  _globals['_STATICPARTS']._serialized_start=581
+  _globals['_STATICPARTS']._serialized_end=734
+  _globals['_DYNAMICPARTS']._serialized_start=737
+  _globals['_DYNAMICPARTS']._serialized_end=898
 # @@protoc_insertion_point(module_scope)
