@@ -13,7 +13,11 @@
 
 #include "text.h"
 
+/* Envoy compares it with its own and, where they differ, only warns. A test sets another. */
+#ifndef ABI_VERSION
 #define ABI_VERSION "v0.2.0"
+#endif
+#define MADE_FOR "Envoy 1.40"
 #define HOOK __attribute__((visibility("default")))
 
 typedef void *envoy_stream;   /* Envoy's side of a filter of one stream */

@@ -9,7 +9,11 @@ static const filter_kind *const KINDS[] = {&KNATIVE_FILTER, &CHECK_CACHE_FILTER}
 /* Envoy declares its hooks in a header of its own, which is not used here. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
-HOOK const char *envoy_dynamic_module_on_program_init(void) { return ABI_VERSION; }
+HOOK const char *envoy_dynamic_module_on_program_init(void) {
+    /* What Envoy says of another version names neither the module nor what it was made for. */
+    tell(LOG_INFO, "remixer_envoy: made for " MADE_FOR ", whose interface is " ABI_VERSION);
+    return ABI_VERSION;
+}
 
 HOOK const void *envoy_dynamic_module_on_http_filter_config_new(envoy_config envoy, text name,
                                                                 text settings) {
