@@ -29,6 +29,7 @@ from remixer.observability.metrics import RuntimeMetrics
 from remixer.runtime.engine import Engine
 from remixer.testing.engine import running_engine
 from remixer.tiers.cached import CachedMixer
+from remixer.tiers.recall import Recall
 from remixer.tiers.settings import CacheSettings
 from remixer.transport.port import Method, Peer, StreamMethod, UnaryMethod
 
@@ -152,7 +153,9 @@ async def answering(
 @asynccontextmanager
 async def _method(policy: str, path: str, *, has_cache: bool) -> AsyncIterator[Method]:
     async with engine_of(policy) as engine:
-        mixer = remembering(engine) if has_cache else engine
+        memory = remembering(engine) if has_cache else None
+        mixer = memory or engine
+        recall = None if memory is None else recalling(memory, engine)
 
         def vocabulary() -> Vocabulary:
             return engine.generation.snapshot.vocabulary
@@ -161,7 +164,7 @@ async def _method(policy: str, path: str, *, has_cache: bool) -> AsyncIterator[M
             methods: tuple[Method, ...] = access_log_methods(mixer, vocabulary=vocabulary)
         else:
             methods = (
-                *mixer_v1_methods(mixer, SystemClock()),
+                *mixer_v1_methods(mixer, SystemClock(), recall=recall),
                 *ext_authz_methods(mixer, vocabulary=vocabulary),
             )
         yield next(each for each in methods if each.path == path)
@@ -176,6 +179,11 @@ def remembering(engine: Engine) -> CachedMixer:
         clock=SystemClock(),
         random=Random(1),  # noqa: S311 - spreads expiry
     )
+
+
+def recalling(memory: CachedMixer, engine: Engine) -> Recall:
+    """What `memory` answers by layout and words, as a server has it."""
+    return Recall(memory, policies=engine, now_s=SystemClock().monotonic_s)
 
 
 @asynccontextmanager

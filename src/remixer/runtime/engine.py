@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeAlias
 
 from remixer.attributes.bag import Bag, SuppliedBag, TrackedBag
+from remixer.attributes.values import Value
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.mixer.outcome import CheckOutcome, QuotaOutcome, ReportOutcome
 from remixer.mixer.request import CheckRequest
@@ -23,7 +24,7 @@ from remixer.runtime.metrics import RuntimeMetrics
 from remixer.runtime.preprocess import Preprocessed, generate
 from remixer.runtime.quota import allocate
 from remixer.runtime.report import Reporter
-from remixer.runtime.routes import Route, RouteTable
+from remixer.runtime.routes import Route, RouteTable, route_names
 from remixer.runtime.stepping import run_to_end
 
 _NewView: TypeAlias = Callable[[], TrackedBag]
@@ -83,6 +84,15 @@ class Engine:
         """Whose rules decide a request, and their stamp: see `RouteStamp`."""
         route = self._generation.routes.route_for(bag)
         return route.name, route.stamp
+
+    @property
+    def rules(self) -> object:
+        """Another object whenever a rule was changed."""
+        return self._generation
+
+    def place_names(self, known: Mapping[str, Value | None]) -> Sequence[str]:
+        """The attributes that the place depends on, beside those that are `known`."""
+        return route_names(known)
 
     def report(self, bags: Sequence[Bag]) -> ReportOutcome:
         generation = self._generation

@@ -5,7 +5,7 @@ rules of the default namespace first, then those of the request's own; inside a 
 name, then action, then instance. The original's order was that of a hash map.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeAlias, TypeVar
 
@@ -22,15 +22,14 @@ from remixer.sdk.results import CheckOutput, CheckResult, QuotaResult
 
 T = TypeVar("T")
 
+_KIND: Final = "context.reporter.kind"
 _INBOUND: Final = "inbound"
 _NAMESPACE_ATTRIBUTE_BY_KIND: Final[Mapping[str, str]] = {
     _INBOUND: "destination.namespace",
     "outbound": "source.namespace",
 }
 
-NAMESPACE_ATTRIBUTES: Final = frozenset(
-    {"context.reporter.kind", *_NAMESPACE_ATTRIBUTE_BY_KIND.values()}
-)
+NAMESPACE_ATTRIBUTES: Final = frozenset({_KIND, *_NAMESPACE_ATTRIBUTE_BY_KIND.values()})
 """On which the choice of a route depends."""
 
 Condition: TypeAlias = Callable[[Bag], bool]
@@ -158,13 +157,20 @@ class RouteTable:
         Source: `context.reporter.kind` (absent or not a string: inbound) picks
         `destination.namespace` or `source.namespace`.
         """
-        kind = bag["context.reporter.kind"]
-        if type(kind) is not str:
-            kind = _INBOUND
-        attribute = _NAMESPACE_ATTRIBUTE_BY_KIND.get(kind)
+        kind = bag[_KIND]
+        attribute = _NAMESPACE_ATTRIBUTE_BY_KIND.get(kind if type(kind) is str else _INBOUND)
         if attribute is None:
             return self.default
         namespace = bag[attribute]
         if type(namespace) is not str:
             return self.default
         return self.by_namespace.get(namespace, self.default)
+
+
+def route_names(known: Mapping[str, Value | None]) -> Sequence[str]:
+    """The attributes that the choice of a route depends on, beside those that are `known`."""
+    if _KIND not in known:
+        return (_KIND, *_NAMESPACE_ATTRIBUTE_BY_KIND.values())
+    kind = known[_KIND]
+    attribute = _NAMESPACE_ATTRIBUTE_BY_KIND.get(kind if type(kind) is str else _INBOUND)
+    return () if attribute is None else (attribute,)

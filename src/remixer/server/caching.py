@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Final
 
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.clock import Clock
@@ -14,12 +15,17 @@ from remixer.runtime.route_signatures import RouteSignatures
 from remixer.server.cache_admin import CacheAdmin
 from remixer.server.cache_recording import CacheRecording
 from remixer.server.lifecycle import Part, Service
+from remixer.server.revocation_marks import mark_at
 from remixer.server.setting_forms import Switch
 from remixer.server.settings import Settings
 from remixer.tiers.background import BackgroundWork
 from remixer.tiers.cached import CachedMixer
+from remixer.tiers.recall import Recall
 from remixer.tiers.revoking import matcher
 from remixer.tiers.shared.opening import SharedTier, open_shared_cache
+from remixer.wire.revocation_marks import RevocationMark
+
+_NS_PER_MS: Final = 1_000_000
 
 
 class Caching:
@@ -35,6 +41,8 @@ class Caching:
         self._shared: SharedTier | None = None
         self._memory: CachedMixer | None = None
         self._recording: CacheRecording | None = None
+        self.mark = RevocationMark()
+        """By which clients hear of revocations."""
         if settings.cache is Switch.OFF:
             return
         shared = None
@@ -58,6 +66,12 @@ class Caching:
         metrics.watch_cache(self._memory)
         if self._shared is not None:
             self._shared.revocations.subscribe(self._memory.revoke)
+            self._shared.revocations.subscribe(self._tell_clients)
+
+    async def _tell_clients(self, _matches: object) -> None:
+        """As all servers do that hear of the same revocation, each once its memory is clean."""
+        assert self._shared is not None  # noqa: S101 - there are subscriptions only with it
+        self.mark.renew(mark_at(self._shared.revocations.latest_ms * _NS_PER_MS))
 
     def _opened(self, url: str, settings: Settings) -> SharedTier:
         secrets = settings.shared_cache_key
@@ -78,6 +92,15 @@ class Caching:
         """The outermost tier."""
         return self._memory or self._engine
 
+    def recall(self) -> Recall | None:
+        """The memory, for requests of known layouts.
+
+        None if there is none, or if each check is to be recorded.
+        """
+        if self._memory is None or self._recording is not None:
+            return None
+        return Recall(self._memory, policies=self._engine, now_s=self._clock.monotonic_s)
+
     def services(self) -> Iterator[Service]:
         """What must run for it."""
         yield Part("background", on_run=self._background.run)
@@ -96,4 +119,5 @@ class Caching:
             vocabulary=self._vocabulary,
             clock=self._clock,
             revocations=None if self._shared is None else self._shared.revocations,
+            mark=self.mark,
         )

@@ -24,6 +24,7 @@ from remixer.server.grpc_service import GrpcService
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running
 from remixer.server.monitoring import monitoring_routes
 from remixer.server.pages import Page, PageAnswer, pages_part
+from remixer.server.revocation_marks import marked
 from remixer.server.runtime_parts import RuntimeParts
 from remixer.server.scrape import CONTENT_TYPE
 from remixer.server.serving import servers_on
@@ -148,7 +149,7 @@ class RemixerServer:
     def _grpc_part(self) -> Part:
         settings = self._settings
         service = GrpcService(
-            self._methods(),
+            marked(self._methods(), self._runtime.caching.mark),
             make=servers_on(settings.transport, clock=self._clock, observer=self.metrics),
             listeners=settings.listeners(),
             limits=settings.limits(),
@@ -171,7 +172,7 @@ class RemixerServer:
 
     def _methods(self) -> tuple[Method, ...]:
         return (
-            *mixer_v1_methods(self.mixer, self._clock),
+            *mixer_v1_methods(self.mixer, self._clock, recall=self._runtime.caching.recall()),
             *ext_authz_methods(
                 self.mixer, vocabulary=self._runtime.vocabulary, forwarded=self._forwarded_reader()
             ),

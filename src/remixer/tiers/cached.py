@@ -111,6 +111,8 @@ class CachedMixer:
         self._policies = policies
         self._clock = clock
         self._background = background
+        self.renews = background is not None
+        """Whether answers are renewed ahead of their end."""
         self._flights: dict[tuple[Key, ...], _Flight] = {}
         self._renewals: dict[Key, float] = {}
         """Under way, with when each began."""
@@ -132,6 +134,10 @@ class CachedMixer:
                 return self._hit(found, request, now_s=now_s)
             quotas = self._inner.grant_now(request)
             return None if quotas is None else self._hit(found, request, quotas, now_s=now_s)
+        return self.ask_now(request, found)
+
+    def ask_now(self, request: CheckRequest, found: Question) -> CheckOutcome | None:
+        """The rest of `check_now`: `found` is what `answers` said of the request just now."""
         asked = request if found.stale is None else replace(request, last_good=found.stale.outcome)
         try:
             outcome = self._inner.check_now(asked)

@@ -65,14 +65,14 @@ class Shape:
         "_nones",
         "_read_absent",
         "_read_whole",
-        "_serial_text",
         "_size",
-        "_wanted",
         "_whole",
         "counts",
         "is_kept",
         "references",
         "serial",
+        "serial_text",
+        "wanted",
     )
 
     def __init__(self, references: frozenset[Reference], *, serial: int) -> None:
@@ -89,18 +89,20 @@ class Shape:
         self._read_whole = _reader(self._whole)
         self._map_parts = tuple(_map_parts(references, without={*absent, *self._whole}))
         maps = tuple((part.name, part.absent, part.present) for part in self._map_parts)
-        self._wanted = Wanted(absent, self._whole, maps)
-        self._serial_text = str(serial)
+        self.wanted = Wanted(absent, self._whole, maps)
+        """What follows from `references`, for plans."""
+        self.serial_text = str(serial)
+        """How keys begin."""
         self._size = len(self._whole) + sum(len(part.present) for part in self._map_parts)
 
     def key_of(self, bag: Bag) -> Key | None:
         """The key of a request; None if no answer of this shape can be its answer."""
         if bag.__class__ is LaidOutBag:
-            texts = bag.texts_of(self.references, self._wanted)
+            texts = bag.texts_of(self.references, self.wanted)
             if texts is None:
                 return None
             if texts is not UNPLANNED:
-                return self._serial_text + texts
+                return self.serial_text + texts
         return self.key_by_reading(bag)
 
     def key_by_reading(self, bag: Bag) -> Key | None:
@@ -119,7 +121,7 @@ class Shape:
         if None in values:
             return None
         try:
-            key = _PLAIN.join((self._serial_text, *values))  # type: ignore[arg-type] # tried
+            key = _PLAIN.join((self.serial_text, *values))  # type: ignore[arg-type] # tried
         except TypeError:
             return self._typed_key(values)
         # A value with a NUL inside could pass for two.
@@ -127,7 +129,7 @@ class Shape:
 
     def values_of(self, key: Key) -> Mapping[str, Value]:
         """Attributes that a key tells; of a string map what was read, even if that is nothing."""
-        end = len(self._serial_text)
+        end = len(self.serial_text)
         kind, rest = key[end : end + 1], key[end + 1 :]
         parts: Iterator[Value] = _typed_values(rest) if kind == _TYPED else iter(rest.split(_PLAIN))
         values: dict[str, Value] = {name: next(parts) for name in self._whole}
@@ -137,7 +139,7 @@ class Shape:
         return values
 
     def _typed_key(self, values: Iterable[object]) -> Key:
-        return self._serial_text + _TYPED + "".join(map(_typed, cast("Iterable[Value]", values)))
+        return self.serial_text + _TYPED + "".join(map(_typed, cast("Iterable[Value]", values)))
 
 
 def serial_of(key: Key) -> int:

@@ -11,7 +11,7 @@ from remixer.attributes.values import Value
 from remixer.wire._pb.istio.mixer.v1.check_pb2 import CheckRequest
 from remixer.wire.bag import CompressedBag
 from remixer.wire.dictionary import CHEAP_BYTES, MessageWords
-from remixer.wire.key_plan import SEPARATOR, UNPLANNED, KeyPlan, Wanted
+from remixer.wire.key_plan import UNPLANNED, Wanted
 from remixer.wire.laid_out_map import LaidOutMap
 from remixer.wire.layout import Layout
 from remixer.wire.spots import ABSENT, CONSTANT, STRING_MAP, Spot
@@ -60,28 +60,13 @@ class LaidOutBag(dict[str, Value | None]):
         """All texts that are `wanted`, each after a NUL.
 
         None if an answer that depends on them cannot be the request's; `UNPLANNED`: read them one
-        by one. `wanted` follows from `references`, by which the plan is kept.
+        by one. See `Layout.texts_of`.
         """
         layout = self._layout
-        plan = layout.plans.get(references)
-        if plan is None:
-            plan = KeyPlan(layout, wanted)
-            layout.keep_plan(references, plan)
+        texts = layout.texts_of(self._encoded, references, wanted)
         if self._unhidden is not layout.names and self._hides_names():
             return UNPLANNED
-        words = self._encoded
-        steps = plan.only or plan.steps_for(words)
-        if steps is None or len(words) < steps.least_words:
-            return UNPLANNED
-        template = steps.template
-        if template is None:
-            return None
-        try:
-            texts = (template % steps.read(words)).decode()
-        except UnicodeDecodeError:
-            return UNPLANNED
-        # A text with a NUL inside could pass for two.
-        return texts if texts.count(SEPARATOR) == steps.size else UNPLANNED
+        return texts
 
     def _hides_names(self) -> bool:
         """Whether a word of the message is one of the layout's names."""
@@ -112,7 +97,7 @@ class LaidOutBag(dict[str, Value | None]):
         layout = self._layout.map_of(spot)
         if not layout.is_readable or len(self._encoded) < layout.least_words:
             return None
-        return LaidOutMap(layout, self._encoded, self._words())
+        return LaidOutMap(layout, self._encoded)
 
     def _words(self) -> MessageWords:
         words = self._known_words

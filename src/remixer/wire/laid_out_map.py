@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from remixer.attributes.values import PlainStringMap
 from remixer.wire._pb.istio.mixer.v1.attributes_pb2 import StringMap
 from remixer.wire.bag import decode_string_map
-from remixer.wire.dictionary import GLOBAL_WORD_COUNT, MessageWords
+from remixer.wire.dictionary import CHEAP_BYTES, GLOBAL_WORD_COUNT, MessageWords
 from remixer.wire.global_words import GLOBAL_WORDS
 
 _REPLACED = "\ufffd"
@@ -37,14 +37,12 @@ class MapLayout:
 class LaidOutMap(dict[str, str | None]):
     """A `StringMap`; its own entries are the keys asked for so far, None where absent."""
 
-    __slots__ = ("_encoded", "_layout", "_whole", "_words")
+    __slots__ = ("_encoded", "_layout", "_whole")
 
-    def __init__(self, layout: MapLayout, encoded: Sequence[bytes], words: MessageWords) -> None:
-        """`layout` must be readable with these words: `encoded` and `words` are the same ones."""
-        super().__init__()
+    def __init__(self, layout: MapLayout, encoded: Sequence[bytes]) -> None:
+        """`layout` must be readable with the words `encoded`."""
         self._layout = layout
         self._encoded = encoded
-        self._words = words
         self._whole: PlainStringMap | None = None
 
     def __missing__(self, key: str) -> str | None:
@@ -54,7 +52,7 @@ class LaidOutMap(dict[str, str | None]):
     def whole(self) -> PlainStringMap:
         whole = self._whole
         if whole is None:
-            whole = self._whole = decode_string_map(self._layout.message, self._words)
+            whole = self._whole = decode_string_map(self._layout.message, MessageWords(self._encoded))
         return whole
 
     def _value_of(self, key: str) -> str | None:
@@ -70,4 +68,11 @@ class LaidOutMap(dict[str, str | None]):
         if len(found) > 1 or _REPLACED in key:
             # Two words for one key, or a key that other bytes may stand for.
             return self.whole().get(key)
-        return self._words.text(found[0]) if found else None
+        return self._text(found[0]) if found else None
+
+    def _text(self, index: int) -> str:
+        if index < 0:
+            word = self._encoded[~index]
+            if len(word) <= CHEAP_BYTES:
+                return word.decode("utf-8", "replace")
+        return MessageWords(self._encoded).text(index)

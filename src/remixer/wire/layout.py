@@ -26,7 +26,7 @@ from remixer.wire._pb.istio.mixer.v1.attributes_pb2 import CompressedAttributes
 from remixer.wire.bag import decode_duration
 from remixer.wire.dictionary import GLOBAL_INDICES, GLOBAL_WORD_COUNT
 from remixer.wire.global_words import GLOBAL_WORDS
-from remixer.wire.key_plan import KeyPlan
+from remixer.wire.key_plan import SEPARATOR, UNPLANNED, KeyPlan, Wanted
 from remixer.wire.laid_out_map import MapLayout
 from remixer.wire.spots import ABSENT, CONSTANT, STRING_MAP, TIME, Spot
 
@@ -111,10 +111,36 @@ class Layout:
         """The same, as indices by index."""
         return dict(self.map_of(spot).message.entries)
 
-    def keep_plan(self, references: frozenset[Reference], plan: KeyPlan) -> None:
+    def texts_of(
+        self, words: list[bytes], references: frozenset[Reference], wanted: Wanted
+    ) -> str | None:
+        """All texts that are `wanted`, each after a NUL, of a request with these words.
+
+        None if an answer that depends on them cannot be the request's; `UNPLANNED`: read them one
+        by one. True only if none of the words is one of `names`, to which a new plan adds. `wanted`
+        follows from `references`, by which the plan is kept.
+        """
+        plan = self.plans.get(references)
+        if plan is None:
+            plan = self._new_plan(references, wanted)
+        steps = plan.only or plan.steps_for(words)
+        if steps is None or len(words) < steps.least_words:
+            return UNPLANNED
+        template = steps.template
+        if template is None:
+            return None
+        try:
+            texts = (template % steps.read(words)).decode()
+        except UnicodeDecodeError:
+            return UNPLANNED
+        # A text with a NUL inside could pass for two.
+        return texts if texts.count(SEPARATOR) == steps.size else UNPLANNED
+
+    def _new_plan(self, references: frozenset[Reference], wanted: Wanted) -> KeyPlan:
         if len(self.plans) >= _MOST_PLANS:
             self.plans.clear()
-        self.plans[references] = plan
+        plan = self.plans[references] = KeyPlan(self, wanted)
+        return plan
 
 
 class Layouts(dict[LayoutKey, Layout]):

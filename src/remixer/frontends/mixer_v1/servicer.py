@@ -11,11 +11,16 @@ from remixer.frontends.mixer_v1.codec import (
     REPORT_RESPONSE,
     CheckDecoder,
     ResponseEncoder,
+    decode_check_call,
     decode_report_call,
+    laid_out_request,
     report_problem,
 )
+from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest
+from remixer.tiers.answers import Question
+from remixer.tiers.recall import Recall
 from remixer.transport.port import CallContext, RpcError, UnaryMethod
 from remixer.wire.client_codec import CHECK_PATH, REPORT_PATH
 from remixer.wire.lone_report import AskedNames
@@ -24,28 +29,46 @@ from remixer.wire.lone_report import AskedNames
 DEFAULT_TIMEOUT_S: Final = 5.0
 
 
-def mixer_v1_methods(mixer: Mixer, clock: Clock) -> tuple[UnaryMethod, ...]:
-    """The two methods of `istio.mixer.v1.Mixer`, answered by `mixer`."""
-    service = _MixerV1(mixer=mixer, clock=clock)
+def mixer_v1_methods(
+    mixer: Mixer, clock: Clock, *, recall: Recall | None = None
+) -> tuple[UnaryMethod, ...]:
+    """The two methods of `istio.mixer.v1.Mixer`, answered by `mixer`.
+
+    `recall`: of the memory that `mixer` is, if it is one.
+    """
+    if recall is None:
+        service = _MixerV1(mixer=mixer, clock=clock)
+    else:
+        service = _RememberingMixerV1(mixer=mixer, clock=clock, recall=recall)
     return (UnaryMethod(CHECK_PATH, service.check), UnaryMethod(REPORT_PATH, service.report))
 
 
 class _MixerV1:
-    __slots__ = ("_asked", "_clock", "_decode", "_encode", "_mixer")
+    __slots__ = ("_asked", "_clock", "_encode", "_laid_out", "_mixer")
 
     def __init__(self, *, mixer: Mixer, clock: Clock) -> None:
         self._mixer = mixer
         self._clock = clock
         self._asked = AskedNames()
-        self._decode = CheckDecoder().decode
+        self._laid_out = CheckDecoder().laid_out
         self._encode = ResponseEncoder().encode
 
     def check(self, payload: bytes, context: CallContext) -> bytes | Awaitable[bytes]:
         try:
-            request, word_count = self._decode(payload, context.deadline)
+            laid_out = self._laid_out(payload)
+            if laid_out is None:
+                request, word_count = decode_check_call(payload, context.deadline)
+            else:
+                request = laid_out_request(payload, laid_out, context.deadline)
+                word_count = laid_out[3]
             outcome = self._mixer.check_now(request)
         except PolicyError as error:
             raise RpcError(error.code, error.message) from error
+        return self._answer(outcome, request, word_count)
+
+    def _answer(
+        self, outcome: CheckOutcome | None, request: CheckRequest, word_count: int
+    ) -> bytes | Awaitable[bytes]:
         if outcome is None:
             return self._check_later(request, word_count)
         if not outcome.quotas:
@@ -74,3 +97,37 @@ class _MixerV1:
         if errors:
             raise RpcError(Code.UNKNOWN, report_problem(errors))
         return REPORT_RESPONSE
+
+
+class _RememberingMixerV1(_MixerV1):
+    """Asks a memory first, which needs no request for most answers."""
+
+    __slots__ = ("_recall",)
+
+    def __init__(self, *, mixer: Mixer, clock: Clock, recall: Recall) -> None:
+        super().__init__(mixer=mixer, clock=clock)
+        self._recall = recall
+
+    def check(self, payload: bytes, context: CallContext) -> bytes | Awaitable[bytes]:
+        try:
+            laid_out = self._laid_out(payload)
+            if laid_out is None:
+                return self._check(*decode_check_call(payload, context.deadline))
+            layout, words, parts, word_count = laid_out
+            if parts.quotas:
+                request = laid_out_request(payload, laid_out, context.deadline)
+                return self._check(request, word_count)
+            found = self._recall.find(payload, layout, words)
+            if type(found) is CheckOutcome:
+                prepared = found.prepared.get(word_count)
+                return prepared or self._encode(found, global_word_count=word_count)
+            request = laid_out_request(payload, laid_out, context.deadline)
+            if type(found) is not Question:
+                return self._check(request, word_count)
+            outcome = self._recall.ask_now(request, found)
+        except PolicyError as error:
+            raise RpcError(error.code, error.message) from error
+        return self._answer(outcome, request, word_count)
+
+    def _check(self, request: CheckRequest, word_count: int) -> bytes | Awaitable[bytes]:
+        return self._answer(self._mixer.check_now(request), request, word_count)
