@@ -129,7 +129,7 @@ def test_a_sink_that_is_closed_while_it_opens_keeps_nothing_open(tmp_path: Path)
         sink.close()
         sink.open()
         sink.close()
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert not set(os.listdir("/proc/self/fd")) - before
 
 
 def test_a_writer_that_nobody_reads_gives_up_when_the_sink_is_closed() -> None:
@@ -165,7 +165,7 @@ def test_a_file_that_is_closed_while_it_is_written_is_closed_when_that_is_done(
         output.close()
         output.write(b"whole\n")
     assert (tmp_path / "log").read_bytes() == b"whole\n"
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert not set(os.listdir("/proc/self/fd")) - before
 
 
 def test_what_is_closed_or_not_open_yet_cannot_be_written(tmp_path: Path) -> None:
@@ -496,7 +496,7 @@ def test_a_rotation_that_fails_half_way_keeps_nothing_open(tmp_path: Path) -> No
         with pytest.raises(FileNotFoundError):
             sink.write([b"b\n"])
     sink.close()
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert not set(os.listdir("/proc/self/fd")) - before
 
 
 def test_a_megabyte_is_a_megabyte(tmp_path: Path) -> None:
