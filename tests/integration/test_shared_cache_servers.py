@@ -10,11 +10,15 @@ import pytest
 
 from remixer.attributes.bag import plain_bag
 from remixer.foundation.clock import SystemClock
+from remixer.frontends.cache_admin_client import FLUSH_PATH
 from remixer.mixer.outcome import Provenance
 from remixer.mixer.request import CheckRequest
 from remixer.runtime.route_signatures import RouteSignatures
+from remixer.server.compose import RemixerServer
+from remixer.server.settings import Settings
 from remixer.testing.engine import RunningEngine, running_engine
 from remixer.testing.memcached import FakeMemcached
+from remixer.testing.mixer_client import mixer_caller
 from remixer.testing.scripted import Journal, scripted_adapters
 from remixer.testing.shared_cache import CountingMixer, Rules, user_is
 from remixer.testing.valkey import ValkeyProcess
@@ -24,6 +28,7 @@ from remixer.tiers.settings import CacheSettings
 from remixer.tiers.shared.mixer import SharedMixer
 from remixer.tiers.shared.opening import SharedCacheUrlError, SharedTier, open_shared_cache
 from remixer.tiers.shared.settings import SharedSettings
+from remixer.wire.client_codec import REPORT_PATH, encode_report_request
 
 # Whoever is well may answer as slowly as machines do that have other work.
 BUDGET_S = 30.0
@@ -103,6 +108,7 @@ async def _two_instances(url: str, scope: str) -> None:
         await one.revocations.publish("user=eve")
         await asyncio.wait_for(heard.wait(), WAIT_S)
         assert await _ask(second, "eve") is Provenance.COMPUTED
+        assert one.revocations.latest_ms == two.revocations.latest_ms > 0
 
 
 @pytest.fixture
@@ -114,6 +120,37 @@ def own_valkey(tmp_path: Path) -> Iterator[ValkeyProcess]:
 
 async def test_two_instances_on_one_server(own_valkey: ValkeyProcess) -> None:
     await _two_instances(own_valkey.url, "")
+
+
+async def test_clients_of_two_servers_are_told_of_a_revocation_by_one_mark(
+    own_valkey: ValkeyProcess, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    settings = Settings(
+        config_store=f"fs://{rules}",
+        address=("127.0.0.1:0",),
+        monitoring_address="127.0.0.1:0",
+        prometheus_address="127.0.0.1:0",
+        shared_cache=own_valkey.url,
+    )
+    report = encode_report_request([plain_bag({"request.path": "/"})])
+    async with (
+        RemixerServer(settings).serving() as one,
+        RemixerServer(settings).serving() as two,
+        mixer_caller(one.addresses.grpc[0]) as first,
+        mixer_caller(two.addresses.grpc[0]) as second,
+    ):
+        for caller in (first, second):
+            assert await caller.unary(REPORT_PATH, report, timeout_s=WAIT_S) == b""
+        await first.unary(FLUSH_PATH, b"", timeout_s=WAIT_S)
+        mark = await first.unary(REPORT_PATH, report, timeout_s=WAIT_S)
+        assert mark
+        async with asyncio.timeout(WAIT_S):
+            told = b""
+            while not told:
+                told = await second.unary(REPORT_PATH, report, timeout_s=WAIT_S)
+        assert told == mark
 
 
 async def test_two_instances_on_a_primary_that_sentinels_name(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from remixer.drivers.key_values import KeyValueError
 from remixer.foundation.clock import Clock
 from remixer.foundation.log import event_log
 from remixer.frontends.cache_admin import NotToldError, Revoked
+from remixer.server.revocation_marks import mark_at
 from remixer.tiers.cache_report import CacheReport, cache_report
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.revoking import matcher
 from remixer.tiers.shared.revocations import Revocations
+from remixer.wire.revocation_marks import RevocationMark
 
 _log = event_log(__name__)
 
@@ -24,9 +26,14 @@ class CacheAdmin:
         *,
         vocabulary: Callable[[], Vocabulary],
         clock: Clock,
+        mark: RevocationMark,
         revocations: Revocations | None = None,
     ) -> None:
-        """`revocations`: how other instances hear of it."""
+        """`revocations`: how other instances hear of it, and this one marks its answers.
+
+        Without them `mark` is renewed here.
+        """
+        self._mark = mark
         self._cached = cached
         self._vocabulary = vocabulary
         self._clock = clock
@@ -38,6 +45,7 @@ class CacheAdmin:
         # goes as soon as this process hears of its own revocation.
         dropped = await self._forget(matches)
         if self._revocations is None:
+            self._mark.renew(mark_at(self._clock.unix_ns()))
             return Revoked(dropped, is_shared=False)
         try:
             await self._revocations.publish(text)

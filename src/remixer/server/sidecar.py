@@ -20,6 +20,7 @@ from remixer.server.grpc_service import GrpcService
 from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, running
 from remixer.server.monitoring import monitoring_routes
 from remixer.server.pages import pages_part
+from remixer.server.revocation_marks import marked
 from remixer.server.sidecar_client import client_settings
 from remixer.server.sidecar_settings import SidecarSettings
 from remixer.server.standard_attributes import standard_vocabulary
@@ -174,7 +175,7 @@ class SidecarServer:
 
     def _methods(self, mixer: Mixer) -> tuple[Method, ...]:
         return (
-            *mixer_v1_methods(mixer, self._clock),
+            *marked(mixer_v1_methods(mixer, self._clock), self.stack.mark),
             *ext_authz_methods(
                 mixer, vocabulary=self._standard, forwarded=self._forwarded_reader()
             ),

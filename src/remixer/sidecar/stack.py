@@ -10,6 +10,7 @@ from remixer.attributes.bag import Bag, PlainBag
 from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.drivers.spill_directory import SpillDirectory, SpillLimits
 from remixer.foundation.clock import Clock
+from remixer.foundation.log import event_log
 from remixer.mixer.port import Mixer
 from remixer.sidecar.settings import ClientSettings
 from remixer.tiers.background import BackgroundWork
@@ -29,6 +30,9 @@ from remixer.transport.remote_spec import ConnectionSpec
 from remixer.transport.remote_subchannel import WireLimits
 from remixer.wire.client_codec import REPORT_PATH
 from remixer.wire.forwarded import encode_forwarded
+from remixer.wire.revocation_marks import MetMarks, RevocationMark
+
+_log: Final = event_log(__name__)
 
 _AUTHORITY: Final = "mixer"  # Mixer's client says so, whatever the address
 _SERVICE: Final = "istio.mixer.v1.Mixer"
@@ -42,6 +46,10 @@ class _OnePlace:
     """
 
     def __init__(self) -> None:
+        self._stamp = object()
+
+    def renew(self) -> None:
+        """What was decided so far counts no more. For any thread."""
         self._stamp = object()
 
     def place_of(self, bag: Bag) -> tuple[Hashable, object]:  # noqa: ARG002 - the port's
@@ -61,6 +69,9 @@ class ClientStack:
         random: Random,
     ) -> None:
         self.settings = settings
+        self.mark = RevocationMark()
+        """Of the last revocation that a Mixer told of, for clients of ours."""
+        self._met = MetMarks()
         self.policies = _OnePlace()
         self.channel = channel
         self.reports = ReportPipeline(
@@ -137,12 +148,17 @@ class ClientStack:
         await self.channel.aclose()
 
     async def _send(self, payload: bytes) -> None:
-        await self.channel.unary(
+        answer = await self.channel.unary(
             REPORT_PATH,
             payload,
             timeout_s=self.settings.reports.call_timeout_s,
             is_safe_to_retry=False,
         )
+        name = self._met.new_in(answer)
+        if name is not None:
+            _log.info("verdicts_revoked_by_mixer", mark=name)
+            self.policies.renew()
+            self.mark.renew(name)
 
 
 def forwarded_headers(settings: ClientSettings) -> dict[str, str]:

@@ -10,18 +10,22 @@ from typing import Final
 from remixer.foundation.clock import SystemClock
 from remixer.frontends.mixer_v1 import mixer_v1_methods
 from remixer.mixer.port import Mixer
+from remixer.server.revocation_marks import marked
 from remixer.transport.own_server import own_servers
 from remixer.transport.port import Listener, TransportLimits
+from remixer.wire.revocation_marks import RevocationMark
 
 _GRACE_S: Final = 1.0
 
 
 @asynccontextmanager
-async def served_mixer(mixer: Mixer, *, address: str = "127.0.0.1:0") -> AsyncIterator[str]:
-    """Serve during the block; the address that clients take."""
+async def served_mixer(
+    mixer: Mixer, *, address: str = "127.0.0.1:0", mark: RevocationMark | None = None
+) -> AsyncIterator[str]:
+    """Serve during the block; the address that clients take. `mark`: of revocations."""
     clock = SystemClock()
     server = own_servers(clock=clock)(
-        methods=mixer_v1_methods(mixer, clock),
+        methods=marked(mixer_v1_methods(mixer, clock), mark or RevocationMark()),
         listeners=[Listener(address)],
         limits=TransportLimits(),
     )

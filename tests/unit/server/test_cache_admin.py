@@ -10,6 +10,7 @@ from remixer.frontends.cache_admin import NotToldError, Revoked
 from remixer.server.cache_admin import CacheAdmin
 from remixer.testing.clock import VirtualClock
 from remixer.tiers.revoking import BadConditionError
+from remixer.wire.revocation_marks import RevocationMark
 
 
 class Channel:
@@ -29,8 +30,14 @@ class Channel:
         self.published.append(text)
 
 
-def admin(channel: Channel | None = None) -> CacheAdmin:
-    return CacheAdmin(None, vocabulary=Vocabulary, clock=VirtualClock(), revocations=channel)
+def admin(channel: Channel | None = None, mark: RevocationMark | None = None) -> CacheAdmin:
+    return CacheAdmin(
+        None,
+        vocabulary=Vocabulary,
+        clock=VirtualClock(),
+        mark=mark or RevocationMark(),
+        revocations=channel,
+    )
 
 
 async def test_without_others_nobody_else_hears_of_it() -> None:
@@ -57,3 +64,18 @@ async def test_a_bad_condition_is_told_to_nobody() -> None:
 
 def test_a_cache_that_is_off_says_so() -> None:
     assert not admin().report().is_on
+
+
+async def test_clients_are_told_by_a_mark_even_without_a_memory_here() -> None:
+    mark = RevocationMark()
+    with pytest.raises(BadConditionError):
+        await admin(mark=mark).revoke("nosuch == 1")
+    assert mark.field == b""
+    await admin(mark=mark).revoke("")
+    assert mark.field
+
+
+async def test_where_others_hear_of_it_the_mark_comes_with_that_news() -> None:
+    mark = RevocationMark()
+    await admin(Channel(), mark).revoke("")
+    assert mark.field == b""

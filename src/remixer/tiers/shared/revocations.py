@@ -123,6 +123,11 @@ class SharedRevocations:
     # ------------------------------------------------------------ the judge
 
     @property
+    def latest_ms(self) -> int:
+        """When the latest of those in force was made, in all instances the same; 0 if there is none."""
+        return max((each.at_ms for each in self._in_force), default=0)
+
+    @property
     def are_in_force(self) -> bool:
         """Whether there is anything to judge by."""
         return bool(self._in_force)
