@@ -52,7 +52,7 @@ def test_every_architecture_wakes_bursts_and_outlives_the_autoscaler(tmp_path: P
     rows = {each["name"]: each for each in report["rows"]}
 
     inside = {"filter", "filter-retry"} if MODULE.is_file() else set()
-    assert set(rows) == {"activator", "retry", "hold"} | inside
+    assert set(rows) == {"activator", "retry", "hold-watch", "hold"} | inside
     for name, row in rows.items():
         assert row["failed"] == 0, name
         assert len(row["overheads_ms"]) == 2, name

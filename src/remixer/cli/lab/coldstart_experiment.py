@@ -14,12 +14,13 @@ from urllib.parse import urlsplit
 from remixer.cli.lab.coldstart_client import Answer, ClientConnection, ask_at_once
 from remixer.cli.lab.coldstart_cpu import kept_awake, worker_cpu_us
 from remixer.cli.lab.coldstart_envoys import host_of
-from remixer.cli.lab.coldstart_mesh import WARM, Arm, ColdstartMesh, Ingress
-from remixer.cli.lab.coldstart_steps import Ports, Steps, medians, steps
+from remixer.cli.lab.coldstart_mesh import WARM, Arm, ColdstartMesh
+from remixer.cli.lab.coldstart_steps import Ports, Steps, steps_of
 from remixer.cli.lab.coldstart_tap import LoopbackTap, Segment
 from remixer.cli.lab.coldstart_wakes import Burst, Row, Survival, Wake, Warm, percentile
 from remixer.cli.lab.options import ColdstartOptions
 from remixer.foundation.clock import Clock
+from remixer.transport.addresses import TcpAddress
 
 _WITHIN_S: Final = 15.0
 """For an answer: many times what a healthy one takes."""
@@ -64,14 +65,14 @@ class Experiment:
         self.dropped: dict[str, str] = {}
         """Architectures that cannot wake anything, by title, and why not."""
 
-    async def rows(self) -> tuple[tuple[Row, ...], Warm]:
-        """One for each architecture that works, and Envoy alone when awake."""
+    async def rows(self) -> tuple[Row, ...]:
+        """One for each architecture that works."""
         await self._rehearse()
         await self._wake_all()
         bursts = await self._bursts()
-        *warm, alone = await self._warm()
+        warm = await self._warm()
         survivals = await self._without_autoscaler()
-        rows = tuple(
+        return tuple(
             Row(
                 arm.architecture.name,
                 arm.architecture.title,
@@ -79,11 +80,10 @@ class Experiment:
                 burst,
                 awake,
                 survival,
-                medians(self._steps.get(arm.architecture.name, ())),
+                tuple(self._steps.get(arm.architecture.name, ())),
             )
             for arm, burst, awake, survival in zip(self._arms, bursts, warm, survivals, strict=True)
         )
-        return rows, alone
 
     # ---------------------------------------------------------------- wakes
 
@@ -92,7 +92,7 @@ class Experiment:
         async with AsyncExitStack() as stack:
             for arm in self._arms:
                 self._wakes[arm.architecture.name] = []
-                connection = await self._connected(stack, arm.ingress)
+                connection = await self._connected(stack, arm.ingress.at)
                 for name in arm.rehearsals:
                     await self._wake(arm, connection, name)
         await self._collect(all_of_them=True)
@@ -107,7 +107,7 @@ class Experiment:
         async with AsyncExitStack() as stack:
             if self._options.steps:
                 self._tap = stack.enter_context(LoopbackTap(self._clock))
-            connections = [await self._connected(stack, arm.ingress) for arm in self._arms]
+            connections = [await self._connected(stack, arm.ingress.at) for arm in self._arms]
             for number in range(self._options.wakes):
                 self._tell(f"wake {number + 1} of {self._options.wakes}, each architecture in turn")
                 for arm, connection in zip(self._arms, connections, strict=True):
@@ -140,7 +140,7 @@ class Experiment:
             await self._mesh.cluster.retire(arm.site.key(name))
             wake = Wake(*answer, story)
             self._wakes[arm.architecture.name].append(wake)
-            if seen and (found := steps(seen, self._ports(arm, name), wake)):
+            if seen and (found := steps_of(seen, self._ports(arm, name), wake)):
                 self._steps.setdefault(arm.architecture.name, []).append(found)
 
     def _ports(self, arm: Arm, name: str) -> Ports:
@@ -191,24 +191,25 @@ class Experiment:
     # ---------------------------------------------------------------- awake
 
     async def _warm(self) -> list[Warm]:
-        """Of each arm, and at last of Envoy alone."""
+        """Of each arm, and of its Envoy where it asks nobody."""
         self._tell(f"{self._options.warm} requests to a revision that is awake, through each Envoy")
-        ingresses = [*(arm.ingress for arm in self._arms), self._mesh.plain]
+        requests = min(_BLOCK, self._options.warm)
         async with AsyncExitStack() as stack:
-            connections = [await self._connected(stack, each) for each in ingresses]
-            for arm, connection in zip(self._arms, connections, strict=False):
-                await connection.ask(host_of(WARM), within_s=_WITHIN_S)
+            pairs = []
+            for arm in self._arms:
+                asking = await self._connected(stack, arm.ingress.at)
+                bare = await self._connected(stack, arm.ingress.bare)
+                await asking.ask(host_of(WARM), within_s=_WITHIN_S)
                 arm.serves(WARM)
+                pairs.append((_Gauge(asking, arm.ingress.pid), _Gauge(bare, arm.ingress.pid)))
             await asyncio.sleep(_LINGER_S)
-            gauges = [
-                _Gauge(connection, each.pid)
-                for connection, each in zip(connections, ingresses, strict=True)
-            ]
-            async with kept_awake(together=[each.pid for each in ingresses]):
+            async with kept_awake(together=[arm.ingress.pid for arm in self._arms]):
                 for block in range(-(-self._options.warm // _BLOCK) + 1):
-                    for gauge in gauges:
-                        await gauge.measure(min(_BLOCK, self._options.warm), counts=block > 0)
-        return [gauge.result() for gauge in gauges]
+                    for pair in pairs:
+                        # Neither is always the first, whom whatever ran before costs more.
+                        for gauge in pair[:: 1 if block % 2 else -1]:
+                            await gauge.measure(requests, counts=block > 0)
+        return [asking.compared_with(bare) for asking, bare in pairs]
 
     # ---------------------------------------------------------------- no autoscaler
 
@@ -216,7 +217,7 @@ class Experiment:
         self._tell("requests without an autoscaler")
         cluster, arms = self._mesh.cluster, self._arms
         async with AsyncExitStack() as stack:
-            connections = [await self._connected(stack, arm.ingress) for arm in arms]
+            connections = [await self._connected(stack, arm.ingress.at) for arm in arms]
             await cluster.stop_autoscaler()
             async with asyncio.TaskGroup() as group:
                 asked = [
@@ -229,8 +230,8 @@ class Experiment:
         answers = [each.result() for each in asked]
         return [Survival(each.status, each.answered_at_s - back_at_s) for each in answers]
 
-    async def _connected(self, stack: AsyncExitStack, ingress: Ingress) -> ClientConnection:
-        connection = await ClientConnection.to(ingress.at, self._clock)
+    async def _connected(self, stack: AsyncExitStack, at: TcpAddress) -> ClientConnection:
+        connection = await ClientConnection.to(at, self._clock)
         stack.callback(connection.close)
         return connection
 
@@ -241,8 +242,8 @@ class _Gauge:
     def __init__(self, connection: ClientConnection, pid: int) -> None:
         self._connection = connection
         self._pid = pid
-        self._latencies_us: list[float] = []
-        self._cpu_us: list[float] = []
+        self.latencies_us: list[float] = []
+        self.cpu_us: list[float] = []
         """For one request, of each block."""
 
     async def measure(self, requests: int, *, counts: bool) -> None:
@@ -252,14 +253,17 @@ class _Gauge:
             answer = await self._connection.ask(host_of(WARM), within_s=_WITHIN_S)
             latencies_us.append((answer.answered_at_s - answer.asked_at_s) * _US_PER_S)
         if counts:
-            self._latencies_us += latencies_us
-            self._cpu_us.append((worker_cpu_us(self._pid) - before_us) / requests)
+            self.latencies_us += latencies_us
+            self.cpu_us.append((worker_cpu_us(self._pid) - before_us) / requests)
 
-    def result(self) -> Warm:
+    def compared_with(self, bare: "_Gauge") -> Warm:
+        more = [each - other for each, other in zip(self.cpu_us, bare.cpu_us, strict=True)]
         return Warm(
-            p50_us=percentile(self._latencies_us, 0.5) or 0.0,
-            p99_us=percentile(self._latencies_us, 0.99) or 0.0,
-            envoy_cpu_us=percentile(self._cpu_us, 0.5) or 0.0,
+            p50_us=percentile(self.latencies_us, 0.5) or 0.0,
+            p99_us=percentile(self.latencies_us, 0.99) or 0.0,
+            bare_p50_us=percentile(bare.latencies_us, 0.5) or 0.0,
+            envoy_cpu_us=percentile(self.cpu_us, 0.5) or 0.0,
+            added_cpu_us=percentile(more, 0.5) or 0.0,
         )
 
 

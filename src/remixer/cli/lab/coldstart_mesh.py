@@ -14,13 +14,15 @@ from remixer.cli.lab.coldstart_architectures import (
     module_folder,
 )
 from remixer.cli.lab.coldstart_children import Cluster
-from remixer.cli.lab.coldstart_envoys import Site, plain, send_to_pod
+from remixer.cli.lab.coldstart_envoys import BARE, Site, send_to_pod, with_bare_listener
 from remixer.cli.lab.options import ColdstartOptions
 from remixer.drivers.http import AioHttpClient
 from remixer.transport.addresses import TcpAddress
 
 WARM: Final = "warm"
 """The revision that is woken once, and stays awake."""
+_ADMIN_S: Final = 5.0
+_LONGEST_BYTES: Final = 64 * 1024
 REHEARSALS: Final = 2
 """Wakes before those that count, so that connections and code are there."""
 
@@ -30,6 +32,8 @@ class Ingress:
     """An Envoy that runs."""
 
     at: TcpAddress
+    bare: TcpAddress
+    """Where it asks nobody: for revisions that are awake."""
     pid: int
 
 
@@ -60,8 +64,6 @@ class ColdstartMesh:
 
     cluster: Cluster
     arms: Sequence[Arm]
-    plain: Ingress
-    """Asks nobody: for revisions that are awake."""
 
 
 def revision_names(wakes: int) -> list[str]:
@@ -102,9 +104,7 @@ async def running_coldstart_lab(
             plan = await each.start(Surroundings(stack, cluster, site))
             ingress = await start.envoy(site.folder, plan.document)
             arms.append(_arm(each, ingress, site, names, plan.helper))
-        tell("starting Envoy alone")
-        site = _site(folder / "plain", architectures[0].name, cluster, [WARM, *names])
-        yield ColdstartMesh(cluster, arms, await start.envoy(site.folder, plain(site)))
+        yield ColdstartMesh(cluster, arms)
 
 
 def _site(folder: Path, namespace: str, cluster: Cluster, names: Sequence[str]) -> Site:
@@ -148,5 +148,16 @@ class _Starter:
         )
         self.stack.push_async_callback(process.aclose)
         config = folder / "bootstrap.json"
-        config.write_text(json.dumps(document))
-        return Ingress((await process.start_with(config)).service, process.pid)
+        config.write_text(json.dumps(with_bare_listener(document)))
+        addresses = await process.start_with(config)
+        bare = await self._bare_address(addresses.admin)
+        return Ingress(addresses.service, bare, process.pid)
+
+    async def _bare_address(self, admin: TcpAddress) -> TcpAddress:
+        answer = await self.http.get(
+            f"http://{admin}/listeners?format=json", timeout_s=_ADMIN_S, limit_bytes=_LONGEST_BYTES
+        )
+        listeners: Any = json.loads(answer.body)["listener_statuses"]
+        (address,) = (each["local_address"] for each in listeners if each["name"] == BARE)
+        told = address["socket_address"]
+        return TcpAddress(told["address"], told["port_value"])

@@ -67,9 +67,9 @@ async def run_coldstart_lab(options: ColdstartOptions) -> None:
             options, architectures, folder=Path(folder), tell=progress.tell
         ) as mesh:
             experiment = Experiment(mesh, options, clock=SystemClock(), tell=progress.tell)
-            rows, alone = await experiment.rows()
+            rows = await experiment.rows()
             progress.tell("stopping everything")
-    report = ColdstartReport(options, rows, alone, {**missing, **experiment.dropped})
+    report = ColdstartReport(options, rows, {**missing, **experiment.dropped})
     if options.plot is not None:
         write_timeline(report.rows, options.plot)
     match options.output:

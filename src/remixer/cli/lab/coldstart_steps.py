@@ -7,7 +7,7 @@ the moment that the pod listens.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from remixer.cli.lab.coldstart_tap import Segment
 from remixer.cli.lab.coldstart_wakes import Wake
@@ -27,9 +27,10 @@ class Ports:
     """Whom Envoy asks: activator or Mixer."""
 
 
-Steps = Mapping[str, float]
+Steps: TypeAlias = Mapping[str, float]
 """Milliseconds by the step's name."""
 
+TOLD: Final = "stat sent, since whoever sends it was asked"
 BEFORE_POD: Final = ("helper asked", "stat sent", "stat read", "decided")
 AFTER_POD: Final = (
     "Kubernetes tells",
@@ -42,7 +43,7 @@ AFTER_POD: Final = (
 )
 
 
-def steps(seen: Iterable[Segment], ports: Ports, wake: Wake) -> Steps:
+def steps_of(seen: Iterable[Segment], ports: Ports, wake: Wake) -> Steps:
     """Of one wake that succeeded; `{}` of others."""
     story = wake.story
     up_at_s, decided_at_s = story.up_at_s, story.decided_at_s
@@ -70,16 +71,9 @@ def steps(seen: Iterable[Segment], ports: Ports, wake: Wake) -> Steps:
         "pod answers": _last(late, lambda each: _says(each, ports.pod)),
         "answered": wake.answered_at_s,
     }
-    return {**_since(wake.asked_at_s, before), **_since(up_at_s, after)}
-
-
-def medians(wakes: Sequence[Steps]) -> Steps:
-    """Of each step that most of them took."""
-    found = {}
-    for name in (*BEFORE_POD, *AFTER_POD):
-        values = sorted(each[name] for each in wakes if name in each)
-        if len(values) * 2 > len(wakes):
-            found[name] = values[len(values) // 2]
+    found = {**_since(wake.asked_at_s, before), **_since(up_at_s, after)}
+    if "stat sent" in found:
+        found[TOLD] = found["stat sent"] - found.get("helper asked", 0.0)
     return found
 
 

@@ -93,12 +93,20 @@ class Burst:
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """Requests to a revision that is awake."""
+    """Requests to a revision that is awake, compared with those that the same Envoy lets pass."""
 
     p50_us: float
     p99_us: float
+    bare_p50_us: float
+    """Where nobody is asked."""
     envoy_cpu_us: float
     """Of the ingress Envoy's worker, for one request: the median of blocks."""
+    added_cpu_us: float
+    """The median of what each block took more than the bare one next to it."""
+
+    @property
+    def added_us(self) -> float:
+        return self.p50_us - self.bare_p50_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +128,8 @@ class Row:
     burst: Burst
     warm: Warm
     survival: Survival
-    steps: Mapping[str, float]
-    """The median of each step, if anybody looked; see `coldstart_steps`."""
+    steps: tuple[Mapping[str, float], ...] = ()
+    """Milliseconds of each step of each wake, if anybody looked; see `coldstart_steps`."""
 
     @property
     def phases(self) -> tuple[Phases, ...]:
@@ -134,6 +142,10 @@ class Row:
     def overhead_ms(self, share: float) -> float | None:
         """A percentile; None if every wake failed."""
         return percentile([each.overhead_ms for each in self.phases], share)
+
+    def step_ms(self, name: str, share: float) -> float | None:
+        """A percentile; None if nobody took that step, or nobody looked."""
+        return percentile([each[name] for each in self.steps if name in each], share)
 
     @property
     def stats_per_wake(self) -> float:

@@ -11,9 +11,9 @@ from remixer.cli.lab.coldstart_envoys import (
     MOST_HELD,
     Site,
     asking_mixer,
-    plain,
     send_to_pod,
     through_activator,
+    with_bare_listener,
     with_filter,
 )
 from remixer.cli.lab.options import ColdstartOptions
@@ -99,13 +99,20 @@ def test_the_filter_knows_the_revisions_of_its_hosts(site: Site) -> None:
     assert settings["revisions"] == {"shop/cart": "127.0.0.1:1001"}
 
 
-def test_nobody_is_asked_by_the_one_that_others_are_compared_with(site: Site) -> None:
-    assert filters(plain(site)) == ["router"]
+def test_beside_each_listener_is_one_that_asks_nobody(site: Site) -> None:
+    document = with_bare_listener(asking_mixer(site, MIXER, retries=False))
+    asking, bare = document["static_resources"]["listeners"]
+    assert asking["name"] != bare["name"]
+    alone = {"static_resources": {"listeners": [bare]}}
+    assert filters(alone) == ["router"]
+    assert route(alone)["cluster"] == "cart"
+    (host,) = manager(alone)["route_config"]["virtual_hosts"]
+    assert "typed_per_filter_config" not in host
 
 
 def test_without_the_module_its_rows_are_left_out_and_told(tmp_path: Path) -> None:
     there, missing = chosen(ColdstartOptions(filters=tmp_path / "none.so"))
-    assert [each.name for each in there] == ["activator", "retry", "hold"]
+    assert [each.name for each in there] == ["activator", "retry", "hold-watch", "hold"]
     assert all("make filters" in why for why in missing.values())
     assert len(missing) == len(ARCHITECTURES) - len(there)
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from remixer.cli.exits import OperatorError
 from remixer.cli.lab.coldstart_plot import timeline, write_timeline
 from remixer.cli.lab.coldstart_program import pod_start_seconds
+from remixer.cli.lab.coldstart_steps import TOLD
 from remixer.cli.lab.coldstart_table import ColdstartReport, goals, report_json, report_text
 from remixer.cli.lab.coldstart_wakes import (
     Burst,
@@ -25,26 +26,34 @@ from remixer.cli.lab.coldstart_wakes import (
 from remixer.cli.lab.options import ColdstartOptions
 
 STORY = Story((10.001, 11.0), decided_at_s=10.002, most_desired=1, pods_started=1, up_at_s=10.502)
-ALONE = Warm(100.0, 200.0, 50.0)
 
 
 def wake(answer_ms: float = 4.0, status: int = 200, story: Story = STORY) -> Wake:
     return Wake(10.0, 10.502 + answer_ms / 1000, status, story)
 
 
-def row(name: str, *answers_ms: float, failed: int = 0, cpu_us: float = 50.0) -> Row:
+def row(name: str, *answers_ms: float, failed: int = 0, added_us: float = 0.0) -> Row:
     return Row(
         name,
         f"the {name}",
         tuple(wake(each) for each in answers_ms),
         Burst(200, failed, 12.0, 2, 0),
-        Warm(110.0, 220.0, cpu_us),
+        Warm(110.0, 220.0, 100.0, 50.0 + added_us, added_us),
         Survival(200, 1.5),
     )
 
 
 def report(*rows: Row) -> ColdstartReport:
-    return ColdstartReport(ColdstartOptions(), rows, ALONE, {"another": "it is away"})
+    return ColdstartReport(ColdstartOptions(), rows, {"another": "it is away"})
+
+
+def test_steps_have_goals_only_if_somebody_looked() -> None:
+    looked = replace(row("hold", 5.0), steps=({TOLD: 0.4}, {TOLD: 1.2}, {}))
+    assert looked.step_ms(TOLD, 0.5) == 0.4
+    assert looked.step_ms("answered", 0.5) is None
+    found = {goal.text: (goal.found, goal.is_met) for goal in goals(report(looked))}
+    assert found["hold: stat on the wire, p99 ≤ 1 ms"] == ("1.20 ms", False)
+    assert not any("wire" in goal.text for goal in goals(report(row("hold", 5.0))))
 
 
 def test_the_pods_own_start_is_no_overhead() -> None:
@@ -88,7 +97,7 @@ def test_goals_compare_architectures_of_the_same_run() -> None:
     found = {
         goal.text: (goal.found, goal.is_met)
         for goal in goals(
-            report(row("activator", 8.0), row("hold", 5.0), row("filter", 1.5, cpu_us=56.0))
+            report(row("activator", 8.0), row("hold", 5.0), row("filter", 1.5, added_us=6.0))
         )
     }
     assert found["hold ÷ Activator, p50 ≤ 0.8"] == ("0.70", True)
