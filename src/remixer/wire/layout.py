@@ -60,7 +60,7 @@ class Layout:
         """`times`: indices of timestamps; `attributes` has all else but the words."""
         self._attributes = attributes
         self._times = times
-        self._maps: dict[int, MapLayout] = {}
+        self._maps: dict[Spot, MapLayout] = {}
         self.by_name = {}
         self.constants = {}
         self.names: frozenset[bytes] = frozenset()
@@ -101,10 +101,10 @@ class Layout:
 
     def map_of(self, spot: Spot) -> MapLayout:
         """The string map at a spot that is a `STRING_MAP`."""
-        index = _index(spot)
-        known = self._maps.get(index)
+        known = self._maps.get(spot)
         if known is None:
-            known = self._maps[index] = MapLayout(self._attributes.string_maps[index])
+            known = MapLayout(self._attributes.string_maps[_index(spot)])
+            self._maps[spot] = known
         return known
 
     def entries_of(self, spot: Spot) -> dict[int, int]:
