@@ -7,6 +7,9 @@ Reports are left in a queue that the loop empties.
 
 A child that is forked has none of that: thread, memory and connection are made anew in it, with its
 first question. Its parent lets the connection go while it forks, for the sake of the child's.
+
+Web servers tell WSGI applications nothing of their end. So whoever was not closed is closed when the
+interpreter ends, which sends the last reports; only `os._exit` and signals that kill go without.
 """
 
 import threading
@@ -27,6 +30,7 @@ from remixer.sidecar.app_mixer import AppMixer
 from remixer.sidecar.cache_settings import client_cache_settings
 from remixer.sidecar.client import Attributes, MixerClient
 from remixer.sidecar.forks import at_forks, leave_alone
+from remixer.sidecar.interpreter_end import at_end
 from remixer.sidecar.loop_thread import LoopThread
 from remixer.sidecar.settings import ClientSettings
 from remixer.tiers.answers import Answers, Question
@@ -104,6 +108,8 @@ class BlockingMixer:
             in_parent=self._after_fork_in_parent,
             in_child=self._after_fork_in_child,
         )
+        # Children that are forked inherit it, and close what is theirs.
+        at_end(self.close)
 
     def _begin_afresh(self) -> None:
         self._lock = threading.Lock()
@@ -157,7 +163,8 @@ class BlockingMixer:
             life.thread.run(life.mixer.aclose(), timeout_s=_CLOSE_S)
         except TimeoutError:
             _log.warning("mixer_not_closed_in_time", seconds=_CLOSE_S)
-        life.thread.stop(bound_s=_CLOSE_S)
+        finally:
+            life.thread.stop(bound_s=_CLOSE_S)
 
     def __enter__(self) -> Self:
         return self

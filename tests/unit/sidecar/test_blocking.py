@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -276,7 +277,7 @@ def test_it_does_not_live_for_the_sake_of_forks() -> None:
     import weakref  # noqa: PLC0415 - nobody else needs it
 
     mixer = BlockingMixerClient("127.0.0.1:1")
-    gone = weakref.ref(mixer)
+    gone = weakref.ref(mixer)  # neither for that of the interpreter's end
     del mixer
     gc.collect()
     assert gone() is None
@@ -374,3 +375,37 @@ os.waitpid(pid, 0)
 def test_a_child_of_a_closed_mixer_may_use_it() -> None:
     script = "mixer.close(); in_child(mixer, 'child')"
     assert lines_of(script) == ["child 0 1 COMPUTED"]
+
+
+# ------------------------------------------------------------ the end of the interpreter
+
+ENDING = """
+import os, sys
+from pathlib import Path
+from remixer.sidecar.blocking import BlockingMixerClient
+from remixer.sidecar.settings import ClientSettings
+
+where, how = Path(sys.argv[1]), sys.argv[2]
+mixer = BlockingMixerClient("127.0.0.1:1", ClientSettings(spill=where, close_s=0.1))
+if how == "forked":
+    mixer.report_attributes({"user": "parent"})
+    mixer.close()
+    pid = os.fork()
+    if pid:
+        status = os.waitpid(pid, 0)[1]
+        os._exit(os.waitstatus_to_exitcode(status))
+mixer.report_attributes({"user": "ann"})
+if how == "raises":
+    raise SystemExit(3)
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [("returns", 0), ("raises", 3), ("forked", 0)])
+def test_who_is_not_closed_is_closed_with_the_interpreter(
+    tmp_path: Path, how: str, code: int
+) -> None:
+    command = [sys.executable, "-W", "error", "-c", ENDING, str(tmp_path), how]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    kept = b"".join(each.read_bytes() for each in tmp_path.glob("*.spill"))
+    assert kept.count(b"ann") == 1
