@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from remixer.attributes.columns import SameColumn
 from remixer.attributes.http_request import query_params
 from remixer.attributes.values import Duration, Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
@@ -82,8 +83,29 @@ def test_a_column_of_entries_is_what_their_bags_say(
             _ = bag[name]
     apart = list(StreamDecoder().decode(message, vocabulary))
     for name in _NAMES:
-        found = [_plain(value) for value in columns.column(name)]
-        assert found == [_plain(bag[name]) for bag in apart]
+        column = columns.column(name)
+        assert [_plain(value) for value in column] == [_plain(bag[name]) for bag in apart]
+        if isinstance(column, SameColumn):
+            assert all(_plain(value) == _plain(column[0]) for value in column)
+
+
+@given(log_messages(), log_messages())
+@settings(deadline=None)
+def test_entries_of_two_messages_are_one_sequence_if_they_are_of_one_kind(
+    one: bytes, other: bytes
+) -> None:
+    vocabulary = Vocabulary()
+    first, second = (StreamDecoder().decode(each, vocabulary) for each in (one, other))
+    both = first.followed_by(second)  # type: ignore[arg-type] # the kinds are what is tested
+    kinds = {type(bag) for bag in (*first, *second)}
+    if len(kinds) > 1:
+        assert both is None
+        return
+    assert both is not None
+    for name in ("source.namespace", "request.path", "own.tag"):
+        assert [_plain(each) for each in both.column(name)] == [
+            _plain(bag[name]) for bag in (*first, *second)
+        ]
 
 
 @given(log_messages())

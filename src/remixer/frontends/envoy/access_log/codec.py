@@ -5,7 +5,7 @@ totals: so the decoder of a stream keeps both.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeAlias
 
 from google.protobuf.message import DecodeError
 
@@ -16,15 +16,16 @@ from remixer.frontends.envoy.access_log.entry import HttpLogBag, Reporter, TcpLo
 from remixer.frontends.envoy.access_log.traffic import TrafficLedger
 from remixer.frontends.envoy.message_columns import MessageColumns
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import Node
-from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import (
-    AccessLogType,
-    HTTPAccessLogEntry,
-    TCPAccessLogEntry,
+from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
+from remixer.wire._pb.remixer.reading.access_log_pb2 import (
+    HttpEntryParts,
+    LogParts,
+    TcpEntryParts,
 )
-from remixer.wire._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
 
 # A request is reported once, at its end; Envoy can also log its start and its progress.
 _FINISHED_REQUEST: Final = frozenset({AccessLogType.NotSet, AccessLogType.DownstreamEnd})
+LogColumns: TypeAlias = MessageColumns[HttpLogBag] | MessageColumns[TcpLogBag]
 FORWARDED_KEY: Final = b"forwarded"
 """Without it in a message no entry's metadata has the field that `forwarded_in` looks for."""
 _OPEN: Final = "open"
@@ -49,15 +50,13 @@ class StreamDecoder:
         self._reporter = Reporter(Node())
         self._ledger = TrafficLedger()
 
-    def decode(
-        self, message: bytes, vocabulary: Vocabulary
-    ) -> MessageColumns[HttpLogBag] | MessageColumns[TcpLogBag]:
+    def decode(self, message: bytes, vocabulary: Vocabulary) -> LogColumns:
         """One bag per finished request and per entry of a connection.
 
         Raises `InvalidRequestError` if `message` is no StreamAccessLogsMessage.
         """
         try:
-            entries = StreamAccessLogsMessage.FromString(message)
+            entries = LogParts.FromString(message)
         except DecodeError as error:
             text = f"not an envoy.service.accesslog.v3.StreamAccessLogsMessage: {error}"
             raise InvalidRequestError(text) from error
@@ -66,18 +65,20 @@ class StreamDecoder:
             self._reporter = Reporter(entries.identifier.node)
         requests = entries.http_logs.log_entry
         if requests:
-            return self._http_bags(requests, vocabulary, has_forwarded=FORWARDED_KEY in message)
+            return self._http_bags(
+                requests, vocabulary, has_forwarded=message.find(FORWARDED_KEY) >= 0
+            )
         return MessageColumns(
             [self._tcp_bag(entry, vocabulary) for entry in entries.tcp_logs.log_entry]
         )
 
     def _http_bags(
         self,
-        entries: Iterable[HTTPAccessLogEntry],
+        entries: Iterable[HttpEntryParts],
         vocabulary: Vocabulary,
         *,
         has_forwarded: bool,
-    ) -> MessageColumns[HttpLogBag]:
+    ) -> LogColumns:
         bags: list[HttpLogBag] = []
         reporter = self._reporter
         for entry in entries:
@@ -95,7 +96,7 @@ class StreamDecoder:
                 )
         return MessageColumns(bags)
 
-    def _tcp_bag(self, entry: TCPAccessLogEntry, vocabulary: Vocabulary) -> TcpLogBag:
+    def _tcp_bag(self, entry: TcpEntryParts, vocabulary: Vocabulary) -> TcpLogBag:
         common, counted = entry.common_properties, entry.connection_properties
         event = _EVENTS.get(common.access_log_type, _CLOSE)
         traffic = self._ledger.take(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from google.protobuf.message import DecodeError
 from google.protobuf.struct_pb2 import Struct
 
 from remixer.attributes.http_request import namespace_of, principal, query_params
@@ -18,16 +19,14 @@ from remixer.frontends.envoy.jwt import JwtClaims
 from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.frontends.envoy.structs import string_map, struct_field, text_field
 from remixer.wire._pb.envoy.config.core.v3.address_pb2 import Address
-from remixer.wire._pb.envoy.config.core.v3.base_pb2 import Node
-from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import (
-    AccessLogCommon,
-    HTTPAccessLogEntry,
-    TLSProperties,
-)
+from remixer.wire._pb.envoy.config.core.v3.base_pb2 import Metadata, Node
+from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import TLSProperties
+from remixer.wire._pb.remixer.reading.access_log_pb2 import EntryParts, HttpEntryParts
 
 REPORTER_KIND: Final = "context.reporter.kind"
 _OUTBOUND: Final = "outbound"
 _NS_PER_S: Final = 1_000_000_000
+_NO_METADATA: Final[Mapping[str, Struct]] = {}
 
 
 class Reporter:
@@ -50,12 +49,16 @@ class LogBag(MessageBag):
 
     __slots__ = ("__dict__", "common", "reporter")
 
-    common: AccessLogCommon
+    common: EntryParts
     reporter: Reporter
 
-    @property
+    @ReadOnce
     def metadata(self) -> Mapping[str, Struct]:
-        return self.common.metadata.filter_metadata
+        """None is there if it cannot be read, as with any other value."""
+        try:
+            return Metadata.FromString(b"".join(self.common.metadata)).filter_metadata
+        except DecodeError:
+            return _NO_METADATA
 
     @ReadOnce
     def is_outbound(self) -> bool:
@@ -131,8 +134,8 @@ class HttpLogBag(LogBag):
 
     def __init__(
         self,
-        entry: HTTPAccessLogEntry,
-        common: AccessLogCommon,
+        entry: HttpEntryParts,
+        common: EntryParts,
         reporter: Reporter,
         *,
         table: AttributeTable["HttpLogBag"],
@@ -169,7 +172,7 @@ class TcpLogBag(LogBag):
 
     def __init__(
         self,
-        common: AccessLogCommon,
+        common: EntryParts,
         reporter: Reporter,
         *,
         traffic: Traffic,

@@ -7,12 +7,17 @@ from typing import Final
 from remixer.foundation.errors import PolicyError
 from remixer.foundation.log import event_log
 from remixer.frontends.envoy.access_log.codec import StreamDecoder
-from remixer.frontends.envoy.message_bag import VocabularySource
+from remixer.frontends.envoy.message_bag import MessageBag, VocabularySource
+from remixer.frontends.envoy.message_columns import MessageColumns
 from remixer.mixer.port import Mixer
 from remixer.transport.port import CallContext, RpcError, StreamMethod
 from remixer.wire._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsResponse
 
 ACCESS_LOG_PATH: Final = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs"
+
+_MOST_GATHERED: Final = 100
+"""Entries of several messages in one report: more make none of them cheaper. A message that has more
+is one report all the same."""
 
 _log: Final = event_log(__name__)
 
@@ -40,33 +45,74 @@ class _Complaints:
             _log.debug("access_log_error", reason=error)
 
 
+class _Gathered:
+    """Entries of one stream that came together: one report for all of them.
+
+    Messages that are there already are read one after the other; the loop goes on when there is none
+    left, and then they are reported. So a message that is alone waits for nothing.
+    """
+
+    __slots__ = ("_bags", "_complaints", "_is_expected", "_loop", "_mixer", "_most")
+
+    def __init__(self, mixer: Mixer, complaints: _Complaints, *, most: int) -> None:
+        self._mixer = mixer
+        self._complaints = complaints
+        self._most = most
+        self._loop = asyncio.get_running_loop()
+        self._is_expected = False
+        self._bags: MessageColumns[MessageBag] | None = None
+
+    def add(self, bags: MessageColumns[MessageBag]) -> None:
+        """At most as many as are reported at once."""
+        before = self._bags
+        together = bags if before is None else before.followed_by(bags)
+        if together is None or len(together) > self._most:
+            self.report()
+            together = bags
+        self._bags = together
+        if not self._is_expected:
+            self._is_expected = True
+            self._loop.call_soon(self._report_in_turn)
+
+    def report(self) -> None:
+        """What there is, now."""
+        bags, self._bags = self._bags, None
+        if bags is not None:
+            self._complaints.take(self._mixer.report(bags).errors)
+
+    def _report_in_turn(self) -> None:
+        self._is_expected = False
+        self.report()
+
+
 def access_log_methods(
     mixer: Mixer, *, vocabulary: VocabularySource, entries_at_once: int | None = None
 ) -> tuple[StreamMethod, ...]:
     """Methods that take Envoy's HTTP and TCP access logs as reports to `mixer`.
 
-    Each message becomes one report, or several of `entries_at_once`, between which checks may be
-    answered. Envoy is never answered while it logs; a message that cannot be read ends its stream,
-    and Envoy opens another.
+    Messages that come together become one report, long ones several of `entries_at_once`, between
+    which checks may be answered. Envoy is never answered while it logs; a message that cannot be read
+    ends its stream, and Envoy opens another.
     """
 
     async def stream(messages: AsyncIterator[bytes], _: CallContext) -> AsyncIterator[bytes]:
         decoder = StreamDecoder()
-        complaints = _Complaints(decoder)
+        gathered = _Gathered(mixer, _Complaints(decoder), most=entries_at_once or _MOST_GATHERED)
         try:
             async for message in messages:
                 bags = decoder.decode(message, vocabulary())
                 count = len(bags)
                 step = entries_at_once or count
                 if 0 < count <= step:
-                    complaints.take(mixer.report(bags).errors)
+                    gathered.add(bags)
                     continue
                 for first in range(0, count, step or 1):
-                    if first:
-                        await asyncio.sleep(0)
-                    complaints.take(mixer.report(bags.part(first, first + step)).errors)
+                    gathered.add(bags.part(first, first + step))
+                    await asyncio.sleep(0)
         except PolicyError as error:
             raise RpcError(error.code, error.message) from error
+        finally:
+            gathered.report()
         yield StreamAccessLogsResponse().SerializeToString()
 
     return (StreamMethod(ACCESS_LOG_PATH, stream),)

@@ -1,5 +1,6 @@
 """StreamAccessLogs: each message one report; the stream keeps who reports and TCP totals."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -15,6 +16,8 @@ from remixer.mixer.request import CheckRequest
 from remixer.transport.port import CallContext, RpcError
 from remixer.wire._pb.envoy.data.accesslog.v3.accesslog_pb2 import AccessLogType
 from remixer.wire._pb.envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage
+from remixer.wire._pb.remixer.reading.access_log_pb2 import EntryParts
+from remixer.wire.framing import embedded
 
 NO_CONTEXT = cast("CallContext", None)  # the method reads nothing of its context
 
@@ -57,19 +60,97 @@ def tcp_message(stream: str, received: int, sent: int, event: Any) -> bytes:
 
 
 async def stream(mixer: Reports, *messages: bytes) -> list[bytes]:
-    async def incoming() -> AsyncIterator[bytes]:
-        for message in messages:
-            yield message
+    """Messages that come one after the other."""
+    return await _stream(mixer, [[each] for each in messages])
 
-    (method,) = access_log_methods(mixer, vocabulary=Vocabulary)
+
+async def together(mixer: Reports, *messages: bytes) -> list[bytes]:
+    """Messages that are there at once."""
+    return await _stream(mixer, [messages])
+
+
+async def _stream(
+    mixer: Reports, turns: Sequence[Sequence[bytes]], *, entries_at_once: int | None = None
+) -> list[bytes]:
+    async def incoming() -> AsyncIterator[bytes]:
+        for turn in turns:
+            for message in turn:
+                yield message
+            await asyncio.sleep(0)
+
+    vocabulary = Vocabulary()
+    (method,) = access_log_methods(
+        mixer, vocabulary=lambda: vocabulary, entries_at_once=entries_at_once
+    )
     assert method.path == "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs"
     return [answer async for answer in method.handle(incoming(), NO_CONTEXT)]
+
+
+def paths(mixer: Reports) -> list[list[object]]:
+    """Those of each report."""
+    return [[bag["request.path"] for bag in bags] for bags in mixer.kept]
 
 
 async def test_each_message_is_one_report() -> None:
     mixer = Reports()
     await stream(mixer, http_message("/a", "/b"), http_message("/c"))
-    assert [[bag["request.path"] for bag in bags] for bags in mixer.kept] == [["/a", "/b"], ["/c"]]
+    assert paths(mixer) == [["/a", "/b"], ["/c"]]
+
+
+async def test_messages_that_are_there_at_once_are_one_report() -> None:
+    mixer = Reports()
+    await together(mixer, http_message("/a", "/b"), b"", http_message("/c"))
+    assert paths(mixer) == [["/a", "/b", "/c"]]
+
+
+async def test_a_report_has_no_more_entries_than_are_gathered() -> None:
+    mixer = Reports()
+    messages = [http_message(f"/{number}", "/") for number in range(60)]
+    await together(mixer, *messages)
+    assert [len(bags) for bags in mixer.kept] == [100, 20]
+
+
+async def test_a_message_with_more_entries_is_one_report_all_the_same() -> None:
+    mixer = Reports()
+    await together(mixer, http_message("/a"), http_message(*["/"] * 150), http_message("/b"))
+    assert [len(bags) for bags in mixer.kept] == [1, 150, 1]
+
+
+async def test_a_long_message_is_several_reports_where_few_are_wanted_at_once() -> None:
+    mixer = Reports()
+    turns = [[http_message("/a"), http_message("/b", "/c", "/d"), http_message("/e")]]
+    await _stream(mixer, turns, entries_at_once=2)
+    assert paths(mixer) == [["/a"], ["/b", "/c"], ["/d"], ["/e"]]
+
+
+async def test_requests_and_connections_are_reported_apart() -> None:
+    mixer = Reports()
+    connection = tcp_message("c", 10, 1, AccessLogType.TcpPeriodic)
+    await together(mixer, http_message("/a"), connection, http_message("/b"))
+    protocols = [[bag["context.protocol"] for bag in bags] for bags in mixer.kept]
+    assert protocols == [["http"], ["tcp"], ["http"]]
+
+
+async def test_entries_that_were_read_are_reported_though_the_stream_is_cancelled() -> None:
+    mixer = Reports()
+    has_read = asyncio.Event()
+
+    async def incoming() -> AsyncIterator[bytes]:
+        yield http_message("/a")
+        has_read.set()
+        await asyncio.Event().wait()
+
+    (method,) = access_log_methods(mixer, vocabulary=Vocabulary)
+    answers = method.handle(incoming(), NO_CONTEXT)
+
+    async def ask() -> None:
+        await anext(answers)
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(ask())
+        await has_read.wait()
+        task.cancel()
+    assert paths(mixer) == [["/a"]]
 
 
 async def test_the_stream_is_answered_once_at_its_end() -> None:
@@ -160,3 +241,14 @@ async def test_errors_of_reports_are_told_once_per_stream_and_in_words_at_debug(
         ("WARNING", "access_log_partly_reported", {"log_name": "shop", "errors": 2})
     ]
     assert len([each for each in told if each[0] == "DEBUG"]) == 4
+
+
+async def test_metadata_that_cannot_be_read_tells_nothing() -> None:
+    entry = EntryParts(metadata=[b"\xff\xff"], stream_id="c").SerializeToString()
+    message = embedded(3, embedded(1, embedded(1, entry)))
+    mixer = Reports()
+    await stream(mixer, message)
+    ((bag,),) = mixer.kept
+    assert bag["own.filter"] is None
+    assert bag["check.error_code"] is None
+    assert bag["connection.id"] == "c"
