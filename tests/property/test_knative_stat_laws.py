@@ -1,12 +1,24 @@
 """What is written is read again; what nobody wrote never does more than fail as it should."""
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remixer.wire.knative_stats import LAYOUTS, GobLayout, RevisionKey, Stat, StatError, protobuf
+from remixer.wire.knative_stats import (
+    LAYOUTS,
+    Encoding,
+    GobLayout,
+    RevisionKey,
+    Stat,
+    StatError,
+    encode_messages,
+    encoding_for,
+    message_template,
+    protobuf,
+)
 from remixer.wire.knative_stats.gob_decoder import decode
 from remixer.wire.knative_stats.gob_encoder import encode
 from remixer.wire.knative_stats.gob_layouts import NUMBERS, TIME
@@ -81,3 +93,19 @@ def test_a_damaged_message_is_refused_or_read(
         cut = choice.draw(st.integers(0, len(damaged)))
         with contextlib.suppress(StatError):
             read(bytes(damaged[:cut]))
+
+
+@given(_stats, _names, _names)
+def test_a_template_writes_what_the_encoder_writes(stat: Stat, namespace: str, name: str) -> None:
+    for encoding in (Encoding(), encoding_for("gob", release="0.12")):
+        told = replace(stat, key=RevisionKey(namespace, name))
+        assert message_template(stat, encoding)(namespace, name) == next(
+            encode_messages([told], encoding)
+        )
+
+
+@pytest.mark.parametrize("length", [0, 1, 63, 127, 128, 200])
+def test_a_template_takes_names_of_every_length(length: int) -> None:
+    stat = Stat(RevisionKey("a", "b"), "activator-x", 1.0)
+    told = replace(stat, key=RevisionKey("n" * length, "r" * length))
+    assert protobuf.template(stat)("n" * length, "r" * length) == protobuf.encode([told])

@@ -7,6 +7,7 @@ from remixer.wire.knative_stats import (
     StatError,
     encode_messages,
     encoding_for,
+    message_template,
     needs_time,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "StatError",
     "encode_messages",
     "encoding_for",
+    "message_template",
     "needs_time",
 ]

@@ -39,6 +39,7 @@ from remixer.sdk.knative_stats import (
     RevisionKey,
     Stat,
     encode_messages,
+    message_template,
     needs_time,
 )
 
@@ -100,6 +101,8 @@ class AutoscalerLink:
         self._woken_at_s: dict[Revision, float | None] = {}
         self._logged = EventLimit(interval_s=_LOG_INTERVAL_S)
         self._needs_time = needs_time(spec.encoding)
+        first = Report(Revision("", ""), spec.per_request, 1.0, is_first=True)
+        self._first_message = message_template(self._stat(first), spec.encoding)
         self.counts = LinkCounts()
         self.last_error = ""
         """Why there is no connection; `""` while there is one."""
@@ -256,12 +259,16 @@ class AutoscalerLink:
     def _sent_alone(self, report: Report) -> bool:
         """Whether it is on its way already: not even a turn of the loop is waited for."""
         now_s, socket = self._clock.monotonic_s(), self._socket
-        if socket is None or self._firsts or now_s - self._sent_alone_at_s < _ALONE_S:
+        if (
+            socket is None
+            or self._firsts
+            or now_s - self._sent_alone_at_s < _ALONE_S
+            or self._needs_time
+        ):
             return False
         self._sent_alone_at_s = now_s
-        (message,) = encode_messages([self._stat(report)], self._spec.encoding)
         try:
-            is_sent = socket.send_now(message)
+            is_sent = socket.send_now(self._first_message(*report.revision))
         except WebSocketError:
             return False  # whoever sends in its turn meets it again, and ends the connection
         if is_sent:

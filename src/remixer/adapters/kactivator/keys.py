@@ -37,6 +37,9 @@ def revision_of(namespace: object, service: object, rules: KeyRules) -> Revision
     """
     if not isinstance(namespace, str) or not isinstance(service, str):
         return None
+    if _DNS_LABEL.fullmatch(service):  # most are: nothing more than a name
+        revision = Revision(namespace, _without_suffix(service, rules.suffixes))
+        return revision if is_revision(revision) else None
     if not service or len(service) > _LONGEST_SERVICE:
         return None
     within, slash, name = service.rpartition("/")
@@ -56,7 +59,8 @@ def revision_of(namespace: object, service: object, rules: KeyRules) -> Revision
 
 def is_revision(revision: Revision) -> bool:
     """Whether Kubernetes would take these names."""
-    return all(_DNS_LABEL.fullmatch(part) for part in revision)
+    namespace, name = revision
+    return _DNS_LABEL.fullmatch(namespace) is not None and _DNS_LABEL.fullmatch(name) is not None
 
 
 def _is_inside(labels: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ when there is a connection again.
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from remixer.adapters.kactivator.readiness import Revision
 
@@ -24,8 +24,7 @@ SMALLEST: Final = 0.000_001
 _DIGITS: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What is told of one revision."""
 
     revision: Revision

@@ -11,8 +11,7 @@ before that end, so that the caller reads a reason instead of meeting his own ti
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -105,8 +104,7 @@ class WaitingRoom:
         """Return when `revision` is ready, the time has passed, or there is no seat."""
         outcome = self._without_seat(revision, size_bytes)
         if outcome is None:
-            with self._seat(revision, size_bytes):
-                outcome = await self._until_ready(revision)
+            outcome = await self._seated(revision, size_bytes)
         self._ended[outcome] += 1
         return outcome
 
@@ -129,14 +127,13 @@ class WaitingRoom:
             return Held.TOO_MANY_REVISIONS if crowded else None
         return Held.REVISION_FULL if party.requests >= limits.most_per_revision else None
 
-    @contextmanager
-    def _seat(self, revision: Revision, size_bytes: int) -> Iterator[None]:
+    async def _seated(self, revision: Revision, size_bytes: int) -> Held:
         party = self._parties.setdefault(revision, _Party())
         party.requests += 1
         self._requests += 1
         self._bytes += size_bytes
         try:
-            yield
+            return await self._until_ready(revision)
         except asyncio.CancelledError:
             self._ended["cancelled"] += 1
             raise

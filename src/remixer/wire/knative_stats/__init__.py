@@ -13,6 +13,7 @@ from remixer.wire.knative_stats.encoding import (
     decode_message,
     encode_messages,
     encoding_for,
+    message_template,
     needs_time,
 )
 from remixer.wire.knative_stats.gob_layouts import LAYOUTS, GobLayout, layout_named
@@ -31,5 +32,6 @@ __all__ = [
     "encode_messages",
     "encoding_for",
     "layout_named",
+    "message_template",
     "needs_time",
 ]

@@ -4,13 +4,13 @@ What cannot be found out: an autoscaler answers nothing, also not to what it can
 therefore tells nothing from answers; it is protobuf, which all releases since 0.17 read.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from remixer.wire.knative_stats import gob_decoder, gob_encoder, protobuf
 from remixer.wire.knative_stats.gob_layouts import GobLayout, layout_named
-from remixer.wire.knative_stats.stat import Stat, StatError
+from remixer.wire.knative_stats.stat import RevisionKey, Stat, StatError
 
 ENCODING_NAMES: Final = ("protobuf", "gob", "auto")
 GOB_RELEASES: Final[Mapping[str, str]] = {
@@ -80,6 +80,16 @@ def encode_messages(stats: Sequence[Stat], encoding: Encoding) -> Iterator[bytes
         return
     for start in range(0, len(stats), STATS_PER_MESSAGE):
         yield protobuf.encode(stats[start : start + STATS_PER_MESSAGE])
+
+
+def message_template(stat: Stat, encoding: Encoding) -> Callable[[str, str], bytes]:
+    """Writes the message that tells of any namespace and name what `stat` says."""
+    layout = encoding.layout
+    if layout is None:
+        return protobuf.template(stat)
+    return lambda namespace, name: gob_encoder.encode(
+        replace(stat, key=RevisionKey(namespace, name)), layout
+    )
 
 
 def decode_message(payload: bytes, encoding: Encoding) -> tuple[Stat, ...]:

@@ -4,7 +4,8 @@ Any number of revisions share one message. Fields of value zero are left out, as
 library does. Source: Knative Serving's `metrics` package, by its field numbers.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from struct import Struct
 from typing import Final
 
@@ -38,6 +39,9 @@ _DOUBLES: Final = {
     6: "process_uptime_s",
 }
 _TIMESTAMP: Final = 7
+_LD: Final = LENGTH_DELIMITED
+_SHORT: Final = 128
+"""From here on a length takes two bytes."""
 _SECOND_NS: Final = 1_000_000_000
 _double: Final = Struct("<d")
 
@@ -45,6 +49,28 @@ _double: Final = Struct("<d")
 def encode(stats: Iterable[Stat]) -> bytes:
     """One message of all stats, in order."""
     return b"".join(length_delimited(_MESSAGES, _message(each)) for each in stats)
+
+
+def template(stat: Stat) -> Callable[[str, str], bytes]:
+    """Writes `encode` of what `stat` says, of any namespace and name: most of it is written before.
+
+    For names of Kubernetes's, which are no longer than 63 bytes; of others too.
+    """
+    rest = length_delimited(_STAT, _stat(stat))
+    outer, first, second = tag(_MESSAGES, _LD), tag(_NAMESPACE, _LD), tag(_NAME, _LD)
+
+    def write(namespace: str, name: str) -> bytes:
+        within, called = namespace.encode(), name.encode()
+        if not 0 < len(within) < _SHORT or not 0 < len(called) < _SHORT:
+            return encode((replace(stat, key=RevisionKey(namespace, name)),))
+        body = b"%b%c%b%b%c%b%b" % (
+            *(first, len(within), within),
+            *(second, len(called), called),
+            rest,
+        )
+        return outer + varint(len(body)) + body
+
+    return write
 
 
 def decode(payload: bytes) -> tuple[Stat, ...]:
