@@ -13,7 +13,7 @@ from statistics import median
 from remixer.attributes.bag import Bag, PlainBag, plain_bag
 from remixer.attributes.values import Duration, Timestamp, Value
 from remixer.wire.client_codec import encode_report_request
-from remixer.wire.report_batch import ReportBatch
+from remixer.wire.report_batch import AT_ONCE, ReportBatch
 
 RECORDS = 1_000
 ROUNDS = 9
@@ -97,7 +97,11 @@ def _record(number: int, chance: Random, *, is_short: bool) -> PlainBag:
 
 def batched(bags: Iterable[Bag]) -> list[bytes]:
     batch = ReportBatch()
-    found = [report.payload for bag in bags for report in batch.add(bag)]
+    found: list[bytes] = []
+    for bag in bags:
+        batch.add(bag)
+        if batch.waiting >= AT_ONCE:
+            found += [report.payload for report in batch.encode()]
     return found + [report.payload for report in batch.finish()]
 
 

@@ -46,6 +46,10 @@ limits = st.builds(
 )
 
 
+turns = st.sampled_from([1, 3, 100])
+"""Records that are encoded at once."""
+
+
 def plain(value: object) -> Hashable:
     """Comparable by type and bits."""
     if isinstance(value, dict):
@@ -59,9 +63,15 @@ def content(bag: Bag) -> Hashable:
     return frozenset((name, plain(bag[name])) for name in bag.names())
 
 
-def encoded(stream: list[PlainBag], count: int, bounds: BatchLimits) -> list[EncodedReport]:
+def encoded(
+    stream: list[PlainBag], count: int, bounds: BatchLimits, at_once: int = 1
+) -> list[EncodedReport]:
     batch = ReportBatch(global_word_count=count, limits=bounds)
-    finished = [report for bag in stream for report in batch.add(bag)]
+    finished: list[EncodedReport] = []
+    for number, bag in enumerate(stream, 1):
+        batch.add(bag)
+        if number % at_once == 0:
+            finished += batch.encode()
     return [*finished, *batch.finish()]
 
 
@@ -72,30 +82,36 @@ def decoded(report: EncodedReport) -> list[Hashable]:
     return [content(bag) for bag in found.bags]
 
 
-@given(streams, word_counts, limits)
-def test_every_record_arrives_once(stream: list[PlainBag], count: int, bounds: BatchLimits) -> None:
-    arrived = [each for report in encoded(stream, count, bounds) for each in decoded(report)]
+@given(streams, word_counts, limits, turns)
+def test_every_record_arrives_once(
+    stream: list[PlainBag], count: int, bounds: BatchLimits, at_once: int
+) -> None:
+    reports = encoded(stream, count, bounds, at_once)
+    arrived = [each for report in reports for each in decoded(report)]
     assert Counter(arrived) == Counter(content(bag) for bag in stream)
 
 
-@given(streams, word_counts, limits)
+@given(streams, word_counts, limits, turns)
 def test_records_of_one_set_of_names_arrive_in_order(
-    stream: list[PlainBag], count: int, bounds: BatchLimits
+    stream: list[PlainBag], count: int, bounds: BatchLimits, at_once: int
 ) -> None:
     sent: dict[frozenset[str], list[Hashable]] = defaultdict(list)
     for bag in stream:
         sent[frozenset(bag)].append(content(bag))
     arrived: dict[frozenset[str], list[Hashable]] = defaultdict(list)
-    for report in encoded(stream, count, bounds):
+    for report in encoded(stream, count, bounds, at_once):
         for found in decode_report_call(report.payload).bags:
             arrived[frozenset(found.names())].append(content(found))
     assert arrived == sent
 
 
-@given(streams, word_counts)
-def test_deltas_say_what_independent_elements_say(stream: list[PlainBag], count: int) -> None:
+@given(streams, word_counts, turns)
+def test_deltas_say_what_independent_elements_say(
+    stream: list[PlainBag], count: int, at_once: int
+) -> None:
     independent = decode_report_call(encode_report_request(stream, global_word_count=count))
-    arrived = [each for report in encoded(stream, count, BatchLimits()) for each in decoded(report)]
+    reports = encoded(stream, count, BatchLimits(), at_once)
+    arrived = [each for report in reports for each in decoded(report)]
     assert Counter(arrived) == Counter(content(bag) for bag in independent.bags)
 
 
@@ -138,23 +154,23 @@ def as_mixer_1_0(payload: bytes) -> list[dict[str, Hashable]]:
     return found
 
 
-@given(streams, word_counts, limits)
+@given(streams, word_counts, limits, turns)
 def test_a_decoder_that_cannot_delete_sees_nothing_stale(
-    stream: list[PlainBag], count: int, bounds: BatchLimits
+    stream: list[PlainBag], count: int, bounds: BatchLimits, at_once: int
 ) -> None:
     arrived = [
         frozenset(record.items())
-        for report in encoded(stream, count, bounds)
+        for report in encoded(stream, count, bounds, at_once)
         for record in as_mixer_1_0(report.payload)
     ]
     assert Counter(arrived) == Counter(content(bag) for bag in stream)
 
 
-@given(streams, word_counts, limits)
+@given(streams, word_counts, limits, turns)
 def test_word_lists_hold_no_word_twice_and_none_that_is_known(
-    stream: list[PlainBag], count: int, bounds: BatchLimits
+    stream: list[PlainBag], count: int, bounds: BatchLimits, at_once: int
 ) -> None:
-    for report in encoded(stream, count, bounds):
+    for report in encoded(stream, count, bounds, at_once):
         message = ReportRequest.FromString(report.payload)
         listed = word_list(message)
         assert len(set(listed)) == len(listed)
@@ -162,17 +178,21 @@ def test_word_lists_hold_no_word_twice_and_none_that_is_known(
         assert message.global_word_count == report.global_word_count == count
 
 
-@given(streams, limits)
-def test_bounds_hold(stream: list[PlainBag], bounds: BatchLimits) -> None:
+@given(streams, limits, turns)
+def test_bounds_hold(stream: list[PlainBag], bounds: BatchLimits, at_once: int) -> None:
     batch = ReportBatch(limits=bounds)
-    for bag in stream:
+    for number, bag in enumerate(stream, 1):
         open_before = batch.records
-        finished = batch.add(bag)
+        batch.add(bag)
+        assert batch.records == open_before + 1
+        finished = batch.encode() if number % at_once == 0 else ()
         assert batch.records == open_before + 1 - sum(report.records for report in finished)
         for report in finished:
             assert report.records <= bounds.most_records
             assert len(report.payload) <= bounds.most_bytes or report.records == 1
-        size_bytes = batch.size_bytes
+    for report in batch.encode():
+        assert report.records <= bounds.most_records
+    size_bytes = batch.size_bytes
     rest = batch.finish()
     assert len(rest) <= bounds.most_chains
     if stream:
@@ -182,7 +202,7 @@ def test_bounds_hold(stream: list[PlainBag], bounds: BatchLimits) -> None:
 
 @given(streams, limits)
 def test_fewer_words_change_no_record(stream: list[PlainBag], bounds: BatchLimits) -> None:
-    for report in encoded(stream, GLOBAL_WORD_COUNT, bounds):
+    for report in encoded(stream, GLOBAL_WORD_COUNT, bounds, at_once=3):
         again = with_fewer_words(report.payload, global_word_count=111, limits=bounds)
         assert [each for one in again for each in decoded(one)] == decoded(report)
         assert {one.global_word_count for one in again} == {111}

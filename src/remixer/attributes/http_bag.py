@@ -28,9 +28,10 @@ from remixer.attributes.values import (
 )
 
 FORWARDED_HEADER: Final = "x-istio-attributes"
-# `host` is HTTP/1's word for `:authority`; the other is of the mesh, not of the request.
-_APART: Final = frozenset({"host", FORWARDED_HEADER})
-_STATIC_FIRST: Final = frozenset({"destination.ip", "destination.port"})
+APART: Final = frozenset({"host", FORWARDED_HEADER})
+"""Headers that are not told as such: `host` is HTTP/1's word for `:authority`; the other is of the
+mesh, not of the request."""
+STATIC_FIRST: Final = frozenset({"destination.ip", "destination.port"})
 _NO_ATTRIBUTES: Final[Mapping[str, Value]] = {}
 _NOT_FORWARDED: Final[Mapping[str, str]] = {}
 
@@ -86,11 +87,11 @@ class RequestHeaders:
     def __getitem__(self, key: str) -> str | None:
         if key.startswith(":"):
             return self._pseudo_headers().get(key)
-        return None if key in _APART else self._facts.headers[key]
+        return None if key in APART else self._facts.headers[key]
 
     def whole(self) -> Mapping[str, str]:
         plain = self._facts.headers.whole().items()
-        named = {name: value for name, value in plain if name not in _APART}
+        named = {name: value for name, value in plain if name not in APART}
         return self._pseudo_headers() | named
 
     def _pseudo_headers(self) -> dict[str, str]:
@@ -163,10 +164,19 @@ class HttpBag(TableBag):
     def facts(self) -> HttpFacts:
         return self._facts
 
+    @property
+    def static(self) -> Mapping[str, Value]:
+        return self._static
+
+    @property
+    def forwarded(self) -> Mapping[str, str]:
+        """Those that count; empty if there are none."""
+        return self._forwarded
+
     def present(self) -> PlainBag:
         static = self._static
         found = read_all(HTTP_ATTRIBUTES, self._facts, PlainBag(static))
-        for name in _STATIC_FIRST:
+        for name in STATIC_FIRST:
             if name in static:
                 found[name] = static[name]
         found.update(self._forwarded)
@@ -177,7 +187,7 @@ class HttpBag(TableBag):
 
     def __missing__(self, name: str) -> Value | None:
         static = self._static
-        read = None if name in _STATIC_FIRST and name in static else HTTP_ATTRIBUTES.get(name)
+        read = None if name in STATIC_FIRST and name in static else HTTP_ATTRIBUTES.get(name)
         value = None if read is None else read(self._facts)
         if value is None:
             value = static.get(name)

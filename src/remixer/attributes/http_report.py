@@ -23,8 +23,10 @@ DENIED: Final = "UAEX"
 """Envoy's response flag for what an external authorization refused."""
 CLIENT_GONE: Final = "DC"
 """Envoy's response flag for a client that went away before the end."""
+_KEPT_BYTES: Final = 2_000
+"""Of objects, and of texts that are no headers, where they are of the usual length."""
 _NO_TIME: Final = Duration(0)
-_NO_CODE: Final = 500  # what Mixer's client says where nobody answered
+NO_CODE: Final = 500  # what Mixer's client says where nobody answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def _proxy_error(end: HttpEnding) -> str:
 HTTP_END_ATTRIBUTES: Final[AttributeTable[HttpEnding]] = {
     "request.size": lambda e: e.request_size,
     "request.total_size": lambda e: e.request_size + e.request_overhead,
-    "response.code": lambda e: e.code or _NO_CODE,
+    "response.code": lambda e: e.code or NO_CODE,
     "response.duration": lambda e: e.duration,
     "response.headers": _response_headers,
     "response.size": lambda e: e.response_size,
@@ -166,7 +168,7 @@ HTTP_END_ATTRIBUTES: Final[AttributeTable[HttpEnding]] = {
 
 
 class HttpReportBag(TableBag):
-    """The bag that a report of one HTTP request hands over."""
+    """The bag that a report of one HTTP request hands over. What it says does not change any more."""
 
     __slots__ = ("_checked", "_end")
 
@@ -174,6 +176,19 @@ class HttpReportBag(TableBag):
         """`checked`: what the check saw, an `HttpBag`."""
         self._checked = checked
         self._end = end
+
+    @property
+    def checked(self) -> Bag:
+        return self._checked
+
+    @property
+    def end(self) -> HttpEnding:
+        return self._end
+
+    def kept_bytes(self) -> int:
+        """What keeping it takes, about."""
+        end = self._end
+        return _KEPT_BYTES + end.request_overhead + end.response_overhead
 
     def present(self) -> PlainBag:
         return read_all(HTTP_END_ATTRIBUTES, self._end, present_in(self._checked))

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from remixer.attributes.byte_headers import ByteHeaders
 from remixer.attributes.values import Timestamp, Value
 from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.errors import PolicyError
@@ -20,7 +21,6 @@ from remixer.sidecar.app_mixer import AppMixer
 from remixer.sidecar.asgi_http import App, HttpFlow, Receive, Send, send_answer
 from remixer.sidecar.asgi_lifespan import Lifespan
 from remixer.sidecar.asgi_scope import (
-    ByteHeaders,
     Scope,
     ScopeReader,
     changed_scope,
@@ -28,7 +28,7 @@ from remixer.sidecar.asgi_scope import (
 )
 from remixer.sidecar.asgi_waiting import LookedAhead, may_look_ahead
 from remixer.sidecar.asgi_websocket import WebSocketFlow, refuse_websocket
-from remixer.sidecar.exchange import Exchange
+from remixer.sidecar.exchange import Decisions, Exchange
 from remixer.sidecar.hop_trust import HopReader, HopTrust
 from remixer.sidecar.inbound import Inbound, Quotas
 
@@ -65,6 +65,7 @@ class MixerMiddleware:
         self._inbound = Inbound(attributes=attributes, quotas=quotas, exclude=exclude)
         self._reader = ScopeReader(HopReader(trust))
         self._clock = clock or SystemClock()
+        self._decisions = Decisions()
         self._loop: asyncio.AbstractEventLoop | None = None
         """In which the Mixer is of use."""
 
@@ -104,7 +105,13 @@ class MixerMiddleware:
         headers = ByteHeaders(scope["headers"])
         facts, forwarded = self._reader.facts(scope, headers, received_at)
         bag = self._inbound.bag(facts, forwarded)
-        exchange = Exchange(bag, headers, clock=self._clock, received_at=received_at)
+        exchange = Exchange(
+            bag,
+            headers,
+            clock=self._clock,
+            received_at=received_at,
+            decisions=self._decisions,
+        )
         return exchange, headers, scope if forwarded is None else without_forwarded(scope)
 
     def _decided_now(self, exchange: Exchange, request: CheckRequest) -> HttpAnswer | None:

@@ -7,9 +7,10 @@ event of the response, or when the application ends without one.
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
+from remixer.attributes.byte_headers import ByteHeaders, RawLines
 from remixer.mixer.http_answer import Answer
 from remixer.mixer.outcome import HeaderOperation
-from remixer.sidecar.asgi_scope import ByteHeaders, RawLines, Scope
+from remixer.sidecar.asgi_scope import Scope
 from remixer.sidecar.exchange import Exchange
 from remixer.sidecar.grpc_answer import grpc_refusal
 from remixer.sidecar.header_changes import answer_lines, changed_response

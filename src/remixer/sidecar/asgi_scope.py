@@ -2,23 +2,23 @@
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any, Final, TypeAlias, TypeVar, cast
 from urllib.parse import quote, unquote
 
+from remixer.attributes.byte_headers import ByteHeaders
 from remixer.attributes.certificate_names import uri_names
 from remixer.attributes.forwarded_headers import Address
 from remixer.attributes.http_bag import FORWARDED_HEADER, HttpFacts
+from remixer.attributes.records import text_of
 from remixer.attributes.values import Timestamp
 from remixer.foundation.http_fields import is_field_name
 from remixer.mixer.http_answer import Line
 from remixer.mixer.outcome import HeaderOperation
-from remixer.sidecar.header_changes import as_bytes, as_text, changed_request, is_of_target
+from remixer.sidecar.header_changes import changed_request, is_of_target
 from remixer.sidecar.hop_trust import Connection, HopReader, first_principal
 
 Scope: TypeAlias = MutableMapping[str, Any]
 """Of ASGI 3, whose values are as many as its extensions."""
-RawLines: TypeAlias = Iterable[tuple[bytes, bytes]]
 _End: TypeAlias = Sequence[Any]
 """Host and port, or path and None."""
 
@@ -30,42 +30,12 @@ _AUTHORITY_NAMES: Final = frozenset({":authority", "host"})
 S = TypeVar("S", bound=Scope)
 
 
-class ByteHeaders:
-    """`Headers` over raw lines; of a repeated header the last. Decodes what is asked for."""
-
-    __slots__ = ("_lines", "_values")
-
-    def __init__(self, lines: RawLines) -> None:
-        """`lines` are copied, for applications change theirs."""
-        self._lines = tuple(lines)
-        self._values: dict[bytes, bytes] | None = None
-
-    def __getitem__(self, key: str) -> str | None:
-        value = self.raw(as_bytes(key))
-        return None if value is None else as_text(value)
-
-    def whole(self) -> Mapping[str, str]:
-        return {as_text(name): as_text(value) for name, value in self._by_name().items()}
-
-    def raw(self, name: bytes) -> bytes | None:
-        return self._by_name().get(name)
-
-    def size(self) -> int:
-        return len(b"".join(chain.from_iterable(self._lines)))
-
-    def _by_name(self) -> dict[bytes, bytes]:
-        """Names should be in lower case already; not every application keeps to that."""
-        if self._values is None:
-            self._values = {name.lower(): value for name, value in self._lines}
-        return self._values
-
-
 def path_of(scope: Scope) -> str:
     """As sent, with query."""
     raw: bytes | None = scope.get("raw_path")
-    path = as_text(raw.partition(b"?")[0]) if raw else quote(scope["path"])
+    path = text_of(raw.partition(b"?")[0]) if raw else quote(scope["path"])
     query: bytes = scope.get("query_string", b"")
-    return f"{path}?{as_text(query)}" if query else path
+    return f"{path}?{text_of(query)}" if query else path
 
 
 class ScopeReader:
@@ -97,7 +67,7 @@ class ScopeReader:
             destination_ip=self._hops.ip(server[0]),
             destination_port=server[1],
         )
-        tls, header = _tls(scope), headers.raw(_FORWARDED)
+        tls, header = _tls(scope), headers.by_name().get(_FORWARDED)
         if not tls and header is None and not self._hops.is_used:
             return facts, None
         return self._with_hops(facts, scope, tls, header)
@@ -121,7 +91,7 @@ class ScopeReader:
         told = self._hops.told(connection, lambda name: _lines_of(scope, name))
         if header is None:
             return told.applied_to(facts), None
-        return told.applied_to(facts), self._hops.attributes(connection, as_text(header))
+        return told.applied_to(facts), self._hops.attributes(connection, text_of(header))
 
 
 def _is_unix(scope: Scope) -> bool:
@@ -147,7 +117,7 @@ def _verified_uris(tls: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _lines_of(scope: Scope, name: str) -> str:
     wanted = name.encode()
-    return as_text(b",".join(value for each, value in scope["headers"] if each == wanted))
+    return text_of(b",".join(value for each, value in scope["headers"] if each == wanted))
 
 
 def without_forwarded(scope: S) -> S:

@@ -7,12 +7,12 @@ connection; those seen are kept for the application, two at most.
 import asyncio
 from typing import Final
 
+from remixer.attributes.byte_headers import ByteHeaders
 from remixer.foundation.errors import PolicyError
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest
 from remixer.sidecar.asgi_http import Event, Receive
-from remixer.sidecar.asgi_scope import ByteHeaders
 
 _BODY_HEADERS: Final = (b"transfer-encoding", b"expect")
 
@@ -65,9 +65,9 @@ async def _checked(port: Mixer, request: CheckRequest) -> CheckOutcome | PolicyE
 
 def may_look_ahead(headers: ByteHeaders) -> bool:
     """Whether a request says that it has no body."""
-    if any(headers.raw(name) is not None for name in _BODY_HEADERS):
+    if any(headers.by_name().get(name) is not None for name in _BODY_HEADERS):
         return False
-    return headers.raw(b"content-length") in {None, b"0"}
+    return headers.by_name().get(b"content-length") in {None, b"0"}
 
 
 def _is_end_of_request(event: Event) -> bool:

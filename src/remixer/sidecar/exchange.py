@@ -13,11 +13,13 @@ from remixer.foundation.errors import PolicyError
 from remixer.foundation.status import Status
 from remixer.mixer.http_answer import Answer, HttpAnswer, denial, http_answer
 from remixer.mixer.http_end import check_note, refusal_note, reported_code
-from remixer.mixer.outcome import CheckOutcome
+from remixer.mixer.outcome import CheckOutcome, Provenance
 from remixer.mixer.verdict import Verdict
 
 _NS_PER_S: Final = 1_000_000_000
 _NO_TIME: Final = Duration(0)
+_MOST_DECISIONS: Final = 1_000
+"""That are remembered; about 1 kB each, most of which the outcomes' own memory has, too."""
 
 
 class Headers(StringMap, Protocol):
@@ -28,6 +30,32 @@ class Headers(StringMap, Protocol):
         ...
 
 
+class Decisions:
+    """What outcomes come to. Remembered ones are given again and again, and come to the same."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[CheckOutcome, HttpAnswer, CheckNote]] = {}
+        """By identity of the outcome, which is kept so that no other can have it."""
+
+    def of(self, outcome: CheckOutcome, *, is_answered_now: bool) -> tuple[HttpAnswer, CheckNote]:
+        """The answer, and what its report says. Any thread may ask."""
+        known = self._known.get(id(outcome))
+        if known is not None:
+            return known[1], known[2]
+        try:
+            answer = http_answer(outcome)
+        except PolicyError as error:
+            answer = _refusal(error)
+        note = check_note(outcome, answer, is_answered_now=is_answered_now)
+        if outcome.provenance is Provenance.MEMORY and not outcome.quotas:
+            if len(self._known) >= _MOST_DECISIONS:
+                self._known.clear()
+            self._known[id(outcome)] = outcome, answer, note
+        return answer, note
+
+
 class Exchange:
     """An `HttpEnding` that comes about: whoever carries the response adds to it while it passes.
 
@@ -36,6 +64,7 @@ class Exchange:
 
     __slots__ = (
         "_clock",
+        "_decisions",
         "_started_at_s",
         "answer",
         "bag",
@@ -52,12 +81,19 @@ class Exchange:
     )
 
     def __init__(
-        self, bag: Bag, request_headers: Headers, *, clock: Clock, received_at: Timestamp
+        self,
+        bag: Bag,
+        request_headers: Headers,
+        *,
+        clock: Clock,
+        received_at: Timestamp,
+        decisions: Decisions,
     ) -> None:
         self.bag = bag
         self.request_headers = request_headers
         self.received_at = received_at
         self._clock = clock
+        self._decisions = decisions
         self._started_at_s = clock.monotonic_s()
         self.answer: HttpAnswer | None = None
         """None until it is decided, and if the client went away before that."""
@@ -77,11 +113,7 @@ class Exchange:
 
         A verdict that hangs on a quota which could not be asked refuses with that failure.
         """
-        try:
-            answer = http_answer(outcome)
-        except PolicyError as error:
-            answer = _refusal(error)
-        self.check = check_note(outcome, answer, is_answered_now=is_answered_now)
+        answer, self.check = self._decisions.of(outcome, is_answered_now=is_answered_now)
         self.answer = answer
         return answer
 
@@ -118,8 +150,8 @@ class Exchange:
 
     @property
     def response_overhead(self) -> int:
-        parts = (self.headers, self.trailers)
-        return sum(part.size() for part in parts if part is not None)
+        size_bytes = 0 if self.headers is None else self.headers.size()
+        return size_bytes if self.trailers is None else size_bytes + self.trailers.size()
 
     @property
     def error_flag(self) -> str:

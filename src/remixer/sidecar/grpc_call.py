@@ -22,7 +22,7 @@ from remixer.foundation.status import Code
 from remixer.mixer.http_answer import Pass
 from remixer.mixer.outcome import HeaderOperation
 from remixer.mixer.request import CheckRequest
-from remixer.sidecar.exchange import Exchange
+from remixer.sidecar.exchange import Decisions, Exchange
 from remixer.sidecar.grpc_metadata import (
     CONTENT_TYPE,
     GRPC,
@@ -213,7 +213,7 @@ def _message(text: str) -> Metadata:
 class GrpcInbound:
     """What an interceptor is told of its server, and what it asks for each call."""
 
-    __slots__ = ("_clock", "_inbound", "_reader")
+    __slots__ = ("_clock", "_decisions", "_inbound", "_reader")
 
     def __init__(
         self,
@@ -230,6 +230,7 @@ class GrpcInbound:
         self._inbound = Inbound(attributes=attributes, quotas=quotas, exclude=beneath)
         self._reader = CallReader(HopReader(trust), authority=authority)
         self._clock = clock or SystemClock()
+        self._decisions = Decisions()
 
     def is_excluded(self, method: str) -> bool:
         return self._inbound.is_excluded(method)
@@ -255,5 +256,11 @@ class GrpcInbound:
         if headers[FORWARDED_HEADER] is not None:
             call.metadata = without_forwarded(call.metadata)
         bag = self._inbound.bag(facts, forwarded)
-        call.exchange = Exchange(bag, headers, clock=self._clock, received_at=received_at)
+        call.exchange = Exchange(
+            bag,
+            headers,
+            clock=self._clock,
+            received_at=received_at,
+            decisions=self._decisions,
+        )
         return call.exchange, self._inbound.request(bag)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from remixer.attributes.records import text_of
 from remixer.mixer.http_answer import Answer, Line, has_body, with_operations
 from remixer.mixer.outcome import HeaderOperation, HeaderOperationKind
 
@@ -54,14 +55,9 @@ def as_bytes(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def as_text(raw: bytes) -> str:
-    r"""An attribute's value; bytes that are no UTF-8 become `\xNN`, so that they stay different."""
-    return raw.decode("utf-8", "backslashreplace")
-
-
 def native_text(native: str) -> str:
     """The same of a string that has a character for each byte."""
-    return native if native.isascii() else as_text(native.encode("latin-1", "replace"))
+    return native if native.isascii() else text_of(native.encode("latin-1", "replace"))
 
 
 def is_of_target(operation: HeaderOperation) -> bool:

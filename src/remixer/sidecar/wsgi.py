@@ -18,7 +18,7 @@ from remixer.foundation.errors import PolicyError
 from remixer.mixer.http_answer import Answer, HttpAnswer, Line
 from remixer.mixer.outcome import HeaderOperation
 from remixer.sidecar.app_mixer import BlockingAppMixer, for_threads
-from remixer.sidecar.exchange import Exchange
+from remixer.sidecar.exchange import Decisions, Exchange
 from remixer.sidecar.header_changes import answer_lines, changed_response, native_text
 from remixer.sidecar.hop_trust import HopReader, HopTrust
 from remixer.sidecar.inbound import Inbound, Quotas
@@ -78,6 +78,7 @@ class MixerMiddleware:
             HopReader(trust), has_server_certificates=trust.has_server_certificates
         )
         self._clock = clock or SystemClock()
+        self._decisions = Decisions()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
@@ -86,7 +87,13 @@ class MixerMiddleware:
         headers, received_at = EnvironHeaders(environ), Timestamp(self._clock.unix_ns())
         facts, forwarded = self._reader.facts(environ, headers, received_at)
         bag = self._inbound.bag(facts, forwarded)
-        exchange = Exchange(bag, headers, clock=self._clock, received_at=received_at)
+        exchange = Exchange(
+            bag,
+            headers,
+            clock=self._clock,
+            received_at=received_at,
+            decisions=self._decisions,
+        )
         answer = self._decided(exchange)
         if isinstance(answer, Answer):
             return self._answered(exchange, answer, environ, start_response)

@@ -129,15 +129,12 @@ class ReportPipeline:
             return
         batch = self._batch
         for bag in bags:
-            finished = batch.add(bag)
-            if finished:
-                self._enqueue(finished)
-                if not batch.records:
-                    self._due_at_s = None
-                    continue
-            if self._due_at_s is None:
-                self._due_at_s = self._clock.monotonic_s() + self._settings.interval_s
-                self._changed.set()
+            batch.add(bag)
+            if batch.is_pressing:
+                self._encode()
+        if self._due_at_s is None and batch.records:
+            self._due_at_s = self._clock.monotonic_s() + self._settings.interval_s
+            self._changed.set()
 
     def use_smallest_dictionary(self) -> None:
         """From now on; for who learns elsewhere that the Mixer does not know ours."""
@@ -212,8 +209,20 @@ class ReportPipeline:
             self._flush_open()
 
     def _flush_open(self) -> None:
+        while self._batch.waiting:
+            self._encode()
         self._due_at_s = None
         self._enqueue(self._batch.finish())
+
+    def _encode(self) -> None:
+        """Some of the records that wait for it."""
+        batch = self._batch
+        unreadable = batch.unreadable
+        self._enqueue(batch.encode())
+        if batch.unreadable > unreadable:
+            self._drop(batch.unreadable - unreadable, "they cannot be read")
+        if not batch.records:
+            self._due_at_s = None
 
     def _enqueue(self, reports: Sequence[EncodedReport]) -> None:
         for report in reports:

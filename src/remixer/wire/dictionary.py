@@ -195,6 +195,23 @@ class WordBytes(dict[str, bytes]):
         index = self[word] = next(self._indices)
         return index
 
+    def learn(self, words: Iterable[str]) -> None:
+        """Ask for many: those that are new join the message list together, in their order."""
+        new = [word for word in dict.fromkeys(words) if word not in self]
+        if not new:
+            return
+        try:
+            encoded = [word.encode() for word in new]
+            heads = self._heads
+            framed = [heads[len(each)] + each for each in encoded]
+        except (UnicodeEncodeError, IndexError):  # or it is too long for a head
+            for word in new:
+                self[word]
+        else:
+            self.fields += framed
+            self.size_bytes += sum(map(len, framed))
+            self.update(zip(new, self._indices, strict=False))  # indices never end
+
 
 def word_heads(field: int) -> tuple[bytes, ...]:
     """What stands before a word of 0, 1, … 127 bytes in a message whose list is in `field`."""

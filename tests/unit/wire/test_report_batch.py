@@ -1,7 +1,7 @@
 """What a client's batch makes of bags: deltas, chains, bounds."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum, IntEnum
 
 import pytest
@@ -12,7 +12,13 @@ from remixer.foundation.errors import InvalidRequestError
 from remixer.frontends.mixer_v1.codec import decode_report_call
 from remixer.wire._pb.istio.mixer.v1.report_pb2 import ReportRequest
 from remixer.wire.client_codec import encode_report_request
-from remixer.wire.report_batch import BatchLimits, EncodedReport, ReportBatch, with_fewer_words
+from remixer.wire.report_batch import (
+    AT_ONCE,
+    BatchLimits,
+    EncodedReport,
+    ReportBatch,
+    with_fewer_words,
+)
 
 A = plain_bag({"request.path": "/a", "response.code": 200, "app.tier": "gold"})
 B = plain_bag({"request.path": "/b", "response.code": 200, "app.tier": "gold"})
@@ -21,10 +27,16 @@ C = plain_bag({"request.path": "/b", "response.code": 503})
 
 def added(batch: ReportBatch, *bags: PlainBag) -> list[int]:
     """How many records each finished report has."""
-    return [report.records for bag in bags for report in batch.add(bag)]
+    return [report.records for bag in bags for report in encoded(batch, bag)]
 
 
-def only(reports: tuple[EncodedReport, ...]) -> EncodedReport:
+def encoded(batch: ReportBatch, bag: PlainBag) -> Sequence[EncodedReport]:
+    """What a bag finishes that does not wait for others."""
+    batch.add(bag)
+    return batch.encode()
+
+
+def only(reports: Sequence[EncodedReport]) -> EncodedReport:
     (report,) = reports
     return report
 
@@ -175,7 +187,7 @@ def test_a_bag_that_fails_first_leaves_nothing() -> None:
     batch = ReportBatch()
     with pytest.raises(LookupError, match="gone"):
         batch.add(_Failing())
-    assert (batch.records, batch.finish()) == (0, ())
+    assert (batch.records, batch.finish()) == (0, [])
 
 
 class _Code(IntEnum):
@@ -224,7 +236,7 @@ def test_a_report_may_be_as_large_as_the_bound_and_no_larger() -> None:
     assert added(fits, A, B) == []
     assert len(only(fits.finish()).payload) == size
     splits = ReportBatch(limits=BatchLimits(most_bytes=size - 1))
-    first = only(splits.add(A) + splits.add(B))
+    first = only([*encoded(splits, A), *encoded(splits, B)])
     assert bags_of(first) == [A]
     assert b"/b" not in first.payload
     assert bags_of(only(splits.finish())) == [B]
@@ -241,21 +253,72 @@ def test_the_shortest_chain_ends_for_another_set() -> None:
     batch = ReportBatch(limits=BatchLimits(most_chains=2))
     added(batch, A, A, C)
     other = plain_bag({"request.path": "/other"})
-    assert bags_of(only(batch.add(other))) == [C]
+    assert bags_of(only(encoded(batch, other))) == [C]
     assert [bags_of(report) for report in batch.finish()] == [[A, A], [other]]
 
 
 def test_an_idle_batch_has_nothing() -> None:
     batch = ReportBatch()
-    assert (batch.records, batch.size_bytes, batch.finish()) == (0, 0, ())
+    assert (batch.records, batch.size_bytes, batch.finish()) == (0, 0, [])
 
 
-def test_many_orders_of_names_are_forgotten_in_time() -> None:
+def test_records_that_are_too_much_together_go_apart() -> None:
+    whole = ReportBatch()
+    added(whole, A, B)
+    size = whole.size_bytes
+    splits = ReportBatch(limits=BatchLimits(most_bytes=size - 1))
+    splits.add(A)
+    splits.add(B)
+    first = only(splits.encode())
+    assert bags_of(first) == [A]
+    assert bags_of(only(splits.finish())) == [B]
+
+
+def test_records_go_to_the_next_report_when_one_is_full() -> None:
+    batch = ReportBatch(limits=BatchLimits(most_records=2))
+    for bag in (A, B, A, A, B):
+        batch.add(bag)
+    assert [bags_of(report) for report in batch.encode()] == [[A, B], [A, A]]
+    assert bags_of(only(batch.finish())) == [B]
+
+
+# ------------------------------------------------------------ waiting
+
+
+def test_what_waits_longest_is_encoded_first() -> None:
+    batch = ReportBatch(limits=BatchLimits(most_records=1))
+    batch.add(A)
+    batch.add(B)
+    assert bags_of(only(batch.encode(1))) == [A]
+    assert (batch.waiting, batch.records) == (1, 1)
+    assert bags_of(only(batch.encode(1))) == [B]
+    assert (batch.waiting, batch.waiting_bytes) == (0, 0)
+
+
+def test_it_is_time_to_encode_when_many_wait() -> None:
+    batch = ReportBatch()
+    for _ in range(AT_ONCE - 1):
+        batch.add(A)
+    assert not batch.is_pressing
+    batch.add(A)
+    assert batch.is_pressing
+
+
+def test_it_is_time_to_encode_when_a_few_large_ones_wait() -> None:
+    batch = ReportBatch()
+    for _ in range(16):
+        batch.add(plain_bag({"request.path": "x" * 100_000}))
+    assert batch.waiting_bytes > 1_600_000
+    assert batch.is_pressing
+    batch.encode()
+    assert batch.waiting_bytes == 0
+
+
+def test_many_sets_of_names_and_types_are_forgotten_in_time() -> None:
     batch = ReportBatch()
     for number in range(300):
-        batch.add(plain_bag({f"n{number}": 1}))
-        batch.add(A)
-    assert len(batch._sets) <= 256
+        added(batch, plain_bag({f"n{number}": 1}), A)
+    assert len(batch._rows._layouts) <= 256
     assert bags_of(batch.finish()[0])[-1] == A
 
 
