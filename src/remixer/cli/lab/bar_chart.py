@@ -53,21 +53,36 @@ def write_chart(charts: Sequence[BarChart], file: Path) -> None:
     try:
         file.write_text(svg(charts), encoding="utf-8")
     except OSError as error:
-        raise OperatorError(
-            what=f"cannot write {file}: {error.strerror}",
-            where="--plot",
-            next_step="name a file in a directory that exists and is yours",
-        ) from error
+        raise _not_written(file, error) from error
 
 
 def require_svg(file: Path) -> None:
-    """Raises `OperatorError` for another ending."""
+    """Raises `OperatorError` for another ending, and where nothing can be written.
+
+    Measuring takes minutes: what will be in vain at their end is told before.
+    """
     if file.suffix.lower() != ".svg":
         raise OperatorError(
             what=f"`{file.name}` does not end in .svg",
             where="--plot",
             next_step="write `--plot sidecar.svg`",
         )
+    was_there = file.exists()
+    try:
+        with file.open("ab"):  # as it is, if it exists
+            pass
+        if not was_there:
+            file.unlink()
+    except OSError as error:
+        raise _not_written(file, error) from error
+
+
+def _not_written(file: Path, error: OSError) -> OperatorError:
+    return OperatorError(
+        what=f"cannot write {file}: {error.strerror}",
+        where="--plot",
+        next_step="name a file in a directory that exists and is yours",
+    )
 
 
 def svg(charts: Sequence[BarChart]) -> str:
