@@ -37,6 +37,7 @@ class BackEnd(grpc.GenericRpcHandler):
         self.server = aio.server()
         self.server.add_generic_rpc_handlers((self,))
         self.calls = 0
+        self.refuses = False
         self.seen: list[tuple[float, str]] = []
         """Time left and authority."""
         self.released = asyncio.Event()
@@ -51,6 +52,8 @@ class BackEnd(grpc.GenericRpcHandler):
             self.calls += 1
             self.seen.append((context.time_remaining() or 0.0, context.peer()))
             self.reached.set()
+            if self.refuses:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
             if kind == "Hang":
                 await self.released.wait()
             if kind == "Flood":
@@ -156,6 +159,11 @@ async def failure(on: GrpcRemoteChannel, method: str = "Echo", **options: object
     with pytest.raises(RpcFailed) as caught:
         await call(on, method, **options)  # type: ignore[arg-type] # passed on as they came
     return caught.value
+
+
+def breaker_of(channel: GrpcRemoteChannel) -> BreakerState:
+    """As it is now: it may have moved since it was asked for last."""
+    return channel.status.breaker
 
 
 async def until_ready(on: GrpcRemoteChannel, count: int) -> None:
@@ -359,6 +367,74 @@ async def test_an_unresponsive_address_is_passed_over_while_another_answers() ->
             assert stuck.calls == 3
 
 
+async def calls(on: GrpcRemoteChannel, count: int) -> list[Code]:
+    """So many at once, which a server that hangs does not answer; how each ended."""
+
+    async def one() -> Code:
+        try:
+            await call(on, "Hang")
+        except RpcFailed as error:
+            return error.code
+        return Code.OK
+
+    return await asyncio.gather(*(one() for _ in range(count)))
+
+
+async def test_an_address_that_hangs_takes_no_other_with_it_and_is_tried_by_one_call() -> None:
+    clock = VirtualClock()
+    late = Code.DEADLINE_EXCEEDED
+    async with back_ends("127.0.0.1:0", "127.0.0.2:0") as ((stuck, a), (well, b)):
+        names = Names(target(a), target(b))
+        async with channel(names=names, timeout_s=1.0, clock=clock) as on:
+            await until_ready(on, 2)
+            well.released.set()
+            assert sorted(await calls(on, 16)) == [Code.OK] * 8 + [late] * 8
+            for _ in range(2):
+                assert await calls(on, 16) == [Code.OK] * 16
+            assert breaker_of(on) is BreakerState.CLOSED
+            assert stuck.calls == 8
+            clock.advance(5.0)
+            assert sorted(await calls(on, 16)) == [Code.OK] * 15 + [late]
+            stuck.released.set()
+            clock.advance(5.0)
+            await calls(on, 2)
+            assert stuck.calls == 10
+            assert await calls(on, 16) == [Code.OK] * 16
+            assert stuck.calls == 18
+
+
+async def test_an_address_that_refuses_every_call_takes_no_other_with_it() -> None:
+    async with back_ends("127.0.0.1:0", "127.0.0.2:0") as ((bad, a), (well, b)):
+        names = Names(target(a), target(b))
+        async with channel(names=names, clock=VirtualClock()) as on:
+            await until_ready(on, 2)
+            bad.refuses = True
+            well.released.set()
+            ends = [*await calls(on, 6), *await calls(on, 20)]
+            assert (ends.count(Code.UNAVAILABLE), ends.count(Code.OK)) == (3, 23)
+            assert bad.calls == 3
+            assert breaker_of(on) is BreakerState.CLOSED
+
+
+async def test_when_all_addresses_hang_calls_fail_fast_and_each_is_probed_in_turn() -> None:
+    clock = VirtualClock()
+    async with back_ends("127.0.0.1:0", "127.0.0.2:0") as ((stuck, a), (back, b)):
+        names = Names(target(a), target(b))
+        async with channel(names=names, timeout_s=0.2, clock=clock) as on:
+            await until_ready(on, 2)
+            await calls(on, 16)
+            assert breaker_of(on) is BreakerState.OPEN
+            assert "not called" in (await failure(on)).message
+            back.released.set()
+            stuck_before = stuck.calls
+            for pause_s in (1.0, 2.0):
+                clock.advance(pause_s)
+                await calls(on, 1)
+            assert breaker_of(on) is BreakerState.CLOSED
+            assert stuck.calls <= stuck_before + 1
+            assert Code.OK in await calls(on, 1)
+
+
 async def test_breaker_opens_fails_fast_probes_and_closes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -370,7 +446,7 @@ async def test_breaker_opens_fails_fast_probes_and_closes(
         with caplog.at_level(logging.INFO):
             for _ in range(5):
                 await failure(on, "Fail14")
-            assert on.status.breaker is BreakerState.OPEN
+            assert breaker_of(on) is BreakerState.OPEN
             failed = await failure(on)
             assert failed.code is Code.UNAVAILABLE
             assert failed.message.startswith(f"{address}: not called")
@@ -381,11 +457,40 @@ async def test_breaker_opens_fails_fast_probes_and_closes(
             assert "0.1 s" in (await failure(on)).message
             clock.advance(0.1)
             assert await call(on) == b"hello"
-        assert on.status.breaker is BreakerState.CLOSED
+        assert breaker_of(on) is BreakerState.CLOSED
         assert on.status.counts.refused == 2
         events = [each.msg for each in caplog.records if each.msg.startswith("back_end_b")]
         opened, closed = "back_end_breaker_opened", "back_end_breaker_closed"
         assert events == [opened, opened, closed]
+
+
+async def test_a_back_end_that_is_back_is_called_at_once(nowhere: KeptPort) -> None:
+    clock = VirtualClock()
+    async with channel(nowhere.address, clock=clock) as on:
+        for _ in range(5):
+            assert "refused" in (await failure(on)).message
+        assert breaker_of(on) is BreakerState.OPEN
+        async with back_ends(nowhere.address):
+            await until_ready(on, 1)
+            assert await call(on) == b"hello"
+        assert breaker_of(on) is BreakerState.CLOSED
+
+
+async def test_no_probe_is_spent_while_nobody_can_be_connected(
+    nowhere: KeptPort, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = VirtualClock()
+    with caplog.at_level(logging.INFO):
+        async with channel(nowhere.address, clock=clock) as on:
+            for _ in range(5):
+                await failure(on)
+            for _ in range(5):
+                clock.advance(10.0)
+                failed = await failure(on)
+                assert failed.code is Code.UNAVAILABLE
+                assert failed.message.endswith("tried again when somebody is there")
+            assert (on.status.counts.failed, on.status.counts.refused) == (5, 5)
+    assert "back_end_probed" not in [each.msg for each in caplog.records]
 
 
 async def test_clients_with_no_patience_cannot_open_the_breaker() -> None:
@@ -393,7 +498,7 @@ async def test_clients_with_no_patience_cannot_open_the_breaker() -> None:
         await call(on)
         for _ in range(10):
             assert (await failure(on, "Hang", timeout_s=0.01)).code is Code.DEADLINE_EXCEEDED
-        assert on.status.breaker is BreakerState.CLOSED
+        assert breaker_of(on) is BreakerState.CLOSED
 
 
 async def test_a_caller_that_gives_up_is_not_the_back_ends_fault() -> None:
@@ -405,7 +510,7 @@ async def test_a_caller_that_gives_up_is_not_the_back_ends_fault() -> None:
                 await server.reached.wait()
                 waiting.cancel()
             assert waiting.cancelled()
-        assert on.status.breaker is BreakerState.CLOSED
+        assert breaker_of(on) is BreakerState.CLOSED
         assert on.status.calls_under_way == 0
 
 

@@ -3,13 +3,15 @@
 Theory of operation. CLOSED: calls pass and are counted. Too many failures in a row, or too
 large a share of them within a window, move to OPEN: calls are refused at once. After a pause
 the next call passes as a probe (HALF_OPEN) while others are still refused; its success closes
-the breaker, its failure opens it again for twice the pause, up to a bound. A probe that ends
-without a verdict (the caller gave up) hands the chance to the next call. Verdicts of calls that
-began before the last move count for nothing: they tell of the past.
+the breaker, its failure opens it again for twice the pause, up to a bound. Who learns that the
+back end may be there again cuts the pause short (`may_probe`). A probe that ends without a
+verdict (the caller gave up) hands the chance to the next call. Verdicts of calls that began
+before the last move count for nothing: they tell of the past.
 """
 
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import Final
 
 from remixer.foundation.status import Code
@@ -126,6 +128,11 @@ class Breaker:
         if permit.era == self._era and permit.is_probe:
             # The pause is over already: the next call is the probe.
             self._move(BreakerState.OPEN)
+
+    def may_probe(self) -> None:
+        """There is hope: if it is open, the next call is the probe, whatever is left of the pause."""
+        if self.state is BreakerState.OPEN:
+            self._opened_at_s = -inf
 
     def _count(self, now_s: float) -> None:
         if now_s - self._window_began_s >= self._limits.window_s:

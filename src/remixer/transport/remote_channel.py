@@ -4,6 +4,10 @@ What a call passes, in order: is the channel open, is the request small enough, 
 calls under way, does the breaker let it through, which token does it carry, which address takes
 it. A call that failed because the back end was away is made once more, at another address if
 there is one, when its caller allows that and the retry budget does.
+
+A failure speaks against the address that was asked; it counts for the breaker, which belongs to all
+addresses, only if calls could not go elsewhere. While nobody can be connected, an open breaker
+spends no probe; as soon as somebody is, the next call is one.
 """
 
 import asyncio
@@ -47,6 +51,7 @@ _LONGEST_CALL_S: Final = 3_600.0
 _TELLING_S: Final = 0.1
 """A call with less time that ends late tells of its caller's haste: clients choose deadlines, and
 must not be able to open the breaker for all others."""
+_NOT_CALLED: Final = "not called: too many calls failed (circuit breaker open)"
 
 _log = event_log(__name__)
 
@@ -108,7 +113,7 @@ async def open_remote_channel(
     return channel
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Call:
     """One call of the caller's, however many attempts it takes."""
 
@@ -118,6 +123,8 @@ class _Call:
     is_safe_to_retry: bool
     had_time: bool
     """Whether being late says something about the back end."""
+    asked: Subchannel | None = None
+    """Whom the last attempt went to."""
 
 
 class GrpcRemoteChannel:
@@ -144,6 +151,8 @@ class GrpcRemoteChannel:
         self._clock = clock
         self._breaker = Breaker(limits.breaker)
         self._shown_state = self._breaker.state
+        self._connections_known = 0
+        """When the breaker opened; more by now give hope."""
         self._budget = RetryBudget()
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -176,7 +185,7 @@ class GrpcRemoteChannel:
         try:
             answer = await self._attempts(call, now_s)
         except RpcFailed as failure:
-            self._note_failure(permit, failure, had_time=call.had_time)
+            self._note_failure(permit, failure, call)
             raise RpcFailed(failure.code, f"{self._back_end}: {failure.message}") from failure
         except BaseException:
             self._breaker.abandoned(permit)
@@ -226,6 +235,12 @@ class GrpcRemoteChannel:
         if (fault := self._security.fault) is not None:
             self._refused += 1
             raise self._no(Code.UNAVAILABLE, str(fault))
+        return self._permit(now_s)
+
+    def _permit(self, now_s: float) -> Permit:
+        """The breaker's. Raises `RpcFailed`."""
+        if self._breaker.state is BreakerState.OPEN:
+            self._look_for_connections()
         permit = self._breaker.enter(now_s=now_s)
         if isinstance(permit, Refused):
             self._refused += 1
@@ -233,6 +248,16 @@ class GrpcRemoteChannel:
         if permit.is_probe:
             self._show_breaker("")
         return permit
+
+    def _look_for_connections(self) -> None:
+        """Before an open breaker is asked. Raises `RpcFailed` if a probe could reach nobody."""
+        made = self._pool.connections_made
+        if made != self._connections_known:
+            self._connections_known = made
+            self._breaker.may_probe()
+        elif not self._pool.ready and not self._pool.may_connect:
+            self._refused += 1
+            raise self._no(Code.UNAVAILABLE, f"{_NOT_CALLED}; tried again when somebody is there")
 
     def _no(self, code: Code, message: str) -> RpcFailed:
         return RpcFailed(code, f"{self._back_end}: {message}")
@@ -256,6 +281,7 @@ class GrpcRemoteChannel:
         return await self._attempt(call, second)
 
     async def _attempt(self, call: _Call, subchannel: Subchannel) -> bytes:
+        call.asked = subchannel
         now_s = self._clock.monotonic_s()
         metadata = self._credentials.ready(now_s=now_s)
         if metadata is None:
@@ -263,15 +289,19 @@ class GrpcRemoteChannel:
             now_s = self._clock.monotonic_s()
         left_s = max(0.0, call.ends_at_s - now_s)
         try:
-            return await subchannel.unary(
+            answer = await subchannel.unary(
                 call.path, call.request, timeout_s=left_s, metadata=(*self._metadata, *metadata)
             )
         except RpcFailed as failure:
             if failure.code is Code.UNAUTHENTICATED:
                 self._credentials.rejected(metadata)
-            elif failure.code is Code.DEADLINE_EXCEEDED and call.had_time:
-                subchannel.was_late(now_s=self._clock.monotonic_s())
+            if not is_failure(failure.code):
+                subchannel.standing.answered()
+            elif _tells_of_the_back_end(failure, call):
+                subchannel.standing.failed(now_s=self._clock.monotonic_s())
             raise
+        subchannel.standing.answered()
+        return answer
 
     def _may_retry(self, call: _Call, failure: RpcFailed) -> bool:
         return (
@@ -284,18 +314,21 @@ class GrpcRemoteChannel:
 
     # ------------------------------------------------------------------ after
 
-    def _note_failure(self, permit: Permit, failure: RpcFailed, *, had_time: bool) -> None:
+    def _note_failure(self, permit: Permit, failure: RpcFailed, call: _Call) -> None:
         self._failed += 1
         now_s = self._clock.monotonic_s()
-        was_hasty = failure.code is Code.DEADLINE_EXCEEDED and not had_time
-        if was_hasty or isinstance(failure, NoTokenError):
-            self._breaker.abandoned(permit)
-        elif is_failure(failure.code):
-            self._budget.failed()
-            self._breaker.failed(permit, now_s=now_s)
-        else:
+        if not is_failure(failure.code):
             self._breaker.succeeded(permit, now_s=now_s)
+        elif not _tells_of_the_back_end(failure, call):
+            self._breaker.abandoned(permit)
+        else:
+            self._budget.failed()
+            if self._pool.has_other(call.asked):
+                self._breaker.abandoned(permit)
+            else:
+                self._breaker.failed(permit, now_s=now_s)
         if self._breaker.state is not self._shown_state:
+            self._connections_known = self._pool.connections_made
             self._show_breaker(str(failure))
 
     def _show_breaker(self, reason: str) -> None:
@@ -309,10 +342,13 @@ class GrpcRemoteChannel:
             _log.info("back_end_probed", back_end=self._back_end)
 
 
+def _tells_of_the_back_end(failure: RpcFailed, call: _Call) -> bool:
+    """Whether it is away or too slow: its caller was not hasty, and it was asked."""
+    was_hasty = failure.code is Code.DEADLINE_EXCEEDED and not call.had_time
+    return is_failure(failure.code) and not was_hasty and not isinstance(failure, NoTokenError)
+
+
 def _refusal(refused: Refused) -> str:
     if refused.retry_after_s > 0:
-        return (
-            "not called: too many calls failed (circuit breaker open); "
-            f"tried again in {refused.retry_after_s:.1f} s"
-        )
-    return "not called: too many calls failed (circuit breaker open); being tried again"
+        return f"{_NOT_CALLED}; tried again in {refused.retry_after_s:.1f} s"
+    return f"{_NOT_CALLED}; being tried again"

@@ -2,9 +2,10 @@
 
 Theory of operation. One background task (`run`) owns everything that lives: it resolves the
 name again and again, opens a subchannel per address and watches the state of each. A call takes
-the next subchannel that is READY. If none is, it waits while one of them may become so; when all
-have failed it takes a failed one, whose call fails at once and says why. Addresses that vanish,
-and all of them when certificates change, are drained: calls under way may end.
+the next subchannel that is READY and in good standing; if none is, a READY one that is shunned. If
+none is READY, it waits while one of them may become so; when all have failed it takes a failed one,
+whose call fails at once and says why. Addresses that vanish, and all of them when certificates
+change, are drained: calls under way may end.
 """
 
 import asyncio
@@ -69,6 +70,8 @@ class AddressPool:
         self._is_stopped = False
         self._ended = asyncio.Event()
         self._has_begun = False
+        self.connections_made = 0
+        """Since the beginning, to all addresses."""
         self._limit = EventLimit(interval_s=_LOG_EVERY_S)
 
     @property
@@ -87,17 +90,26 @@ class AddressPool:
         """The next one that is connected; None: `wait`. `avoid` only if there is no other."""
         subchannels = self._subchannels
         count = len(subchannels)
-        second_best: Subchannel | None = None
+        shunned: int | None = None
         for step in range(self._next, self._next + count):
             one = subchannels[step % count]
-            if one.state is not State.READY:
+            if one.state is not State.READY or one is avoid:
                 continue
-            if one is avoid or one.shunned_until_s > now_s:
-                second_best = one
-                continue
-            self._next = (step + 1) % count
-            return one
-        return second_best
+            if one.standing.lets_in(now_s=now_s):
+                self._next = (step + 1) % count
+                return one
+            shunned = step if shunned is None else shunned
+        if shunned is not None:
+            self._next = (shunned + 1) % count
+            return subchannels[shunned % count]
+        return avoid if avoid in subchannels and avoid.state is State.READY else None
+
+    def has_other(self, than: Subchannel | None) -> bool:
+        """Whether calls can go elsewhere: to one that is connected and in good standing."""
+        return any(
+            each is not than and each.state is State.READY and each.standing.is_good
+            for each in self._subchannels
+        )
 
     async def wait(self, *, timeout_s: float, avoid: Subchannel | None = None) -> Subchannel:
         """Like `pick`, and waits for a connection. Raises `RpcFailed`."""
@@ -107,7 +119,7 @@ class AddressPool:
                     now_s = self._clock.monotonic_s()
                     if (found := self.pick(now_s=now_s, avoid=avoid)) is not None:
                         return found
-                    if not self._may_connect():
+                    if not self.may_connect:
                         return self._one_that_failed()
                     await self._moved.wait()
         except TimeoutError as error:
@@ -119,7 +131,9 @@ class AddressPool:
         self._wanted_era += 1
         self._wake.set()
 
-    def _may_connect(self) -> bool:
+    @property
+    def may_connect(self) -> bool:
+        """Whether somebody may be connected shortly; else a call fails at once and says why."""
         if self._is_stopped:
             return False
         if self._era != self._wanted_era:
@@ -238,6 +252,9 @@ class AddressPool:
             if one.state is State.READY or state is State.TRANSIENT_FAILURE:
                 self._resolution.hurry()
                 self._wake.set()
+            if state is State.READY and one.state is not State.READY:
+                one.standing.answered()
+                self.connections_made += 1
             one.state = state
             self._pulse()
             try:

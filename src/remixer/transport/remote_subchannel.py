@@ -14,6 +14,7 @@ from remixer.transport.remote_causes import plain_cause
 from remixer.transport.remote_credentials import Metadata
 from remixer.transport.remote_port import RpcFailed
 from remixer.transport.remote_security import Encrypted, Identified, Plain, Security
+from remixer.transport.remote_standing import Standing
 
 _LONGEST_DETAILS: Final = 500  # of what a server says; enough for a line in a log
 _LIBRARYS_LATE: Final = "Deadline Exceeded"
@@ -21,8 +22,6 @@ _LIBRARYS_LATE: Final = "Deadline Exceeded"
 _LIBRARYS_AWAY: Final = "failed to connect to all addresses"
 _MOST_METHODS: Final = 256
 """A handler calls a handful; more are not remembered."""
-_LATE_IN_A_ROW: Final = 3
-_SHUNNED_S: Final = 5.0
 _CONNECT_MS: Final = 5_000
 
 State = grpc.ChannelConnectivity
@@ -40,7 +39,8 @@ class WireLimits:
     keepalive_timeout_s: float = 10.0
     """For the answer to a ping, and for any bytes sent to be acknowledged."""
     first_backoff_s: float = 0.25
-    longest_backoff_s: float = 3.0
+    longest_backoff_s: float = 1.0
+    """A server that is back is found within it; one attempt a second costs nobody anything."""
     health_service: str = ""
     """Asked for by gRPC's health protocol: an address that does not serve it is not called. Servers
     without that protocol count as healthy. Empty: nobody is asked."""
@@ -53,27 +53,24 @@ class Subchannel:
         "_bridge",
         "_channel",
         "_is_closed",
-        "_late",
         "_multicallables",
         "address",
         "calls_under_way",
         "idle",
-        "shunned_until_s",
+        "standing",
         "state",
     )
 
     def __init__(self, address: str, channel: aio.Channel, bridge: TlsBridge | None) -> None:
         self.address = address
         self.state = State.IDLE
-        self.shunned_until_s = 0.0
-        """Answers come too late; others are preferred until then."""
+        self.standing = Standing()
         self.calls_under_way = 0
         self.idle = asyncio.Event()
         """Set when the last call under way ended."""
         self._channel = channel
         self._bridge = bridge
         self._multicallables: dict[str, aio.UnaryUnaryMultiCallable[bytes, bytes]] = {}
-        self._late = 0
         self._is_closed = False
 
     async def unary(
@@ -98,7 +95,6 @@ class Subchannel:
             self.calls_under_way -= 1
             if not self.calls_under_way:
                 self.idle.set()
-        self._late = 0
         return answer
 
     def connect(self) -> State:
@@ -109,12 +105,6 @@ class Subchannel:
         """Wait for another state than `last`."""
         await self._channel.wait_for_state_change(last)
         return self.connect()
-
-    def was_late(self, *, now_s: float) -> None:
-        """A call got no answer in its time: a connection may be dead and not know it yet."""
-        self._late += 1
-        if self._late >= _LATE_IN_A_ROW:
-            self.shunned_until_s = now_s + _SHUNNED_S
 
     async def drain(self, *, bound_s: float) -> None:
         """Close when the calls under way have ended, at the latest after `bound_s`."""

@@ -118,6 +118,23 @@ def test_probe_without_a_verdict_leaves_the_chance_to_the_next() -> None:
     assert permit(breaker, 1.0).is_probe
 
 
+def test_hope_makes_the_next_call_the_probe_and_only_that() -> None:
+    breaker = opened()
+    breaker.may_probe()
+    probe = permit(breaker, 0.1)
+    assert probe.is_probe
+    breaker.may_probe()
+    assert breaker.enter(now_s=0.1) == Refused(0.0)
+    breaker.failed(probe, now_s=0.2)
+    assert breaker.enter(now_s=0.2) == Refused(2.0)
+
+
+def test_hope_changes_nothing_while_closed() -> None:
+    breaker = Breaker(LIMITS)
+    breaker.may_probe()
+    assert not permit(breaker, 0.0).is_probe
+
+
 def test_calls_that_began_before_it_opened_count_for_nothing() -> None:
     breaker = Breaker(LIMITS)
     old = permit(breaker, 0.0)
