@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from remixer.foundation.deadline import Deadline
 from remixer.foundation.status import Status
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest
+from remixer.runtime import function_writer
 from remixer.runtime.step_index import FEWEST_INDEXED
 from remixer.sdk import CheckResult, Handler
 from remixer.testing.clock import VirtualClock
@@ -301,11 +303,20 @@ requests = st.builds(
 )
 
 
-@given(setups, st.lists(requests, min_size=2, max_size=8))
-def test_the_compiled_check_is_the_interpreted_one(setup: Setup, asked: list[CheckRequest]) -> None:
+@given(
+    setups,
+    st.lists(requests, min_size=2, max_size=8),
+    st.sampled_from([function_writer.MOST_NODES, 100, 1]),
+)
+def test_the_compiled_check_is_the_interpreted_one(
+    setup: Setup, asked: list[CheckRequest], most_nodes: int
+) -> None:
     # Each request twice: the second may be answered with what was kept of the first.
     twice = [each for each in asked for _ in range(2)]
-    compiled = asyncio.run(seen(setup, twice, is_compiled=True))
+    with pytest.MonkeyPatch.context() as patched:
+        # How much of a function is compiled apart.
+        patched.setattr(function_writer, "MOST_NODES", most_nodes)
+        compiled = asyncio.run(seen(setup, twice, is_compiled=True))
     interpreted = asyncio.run(seen(setup, twice, is_compiled=False))
     assert compiled == interpreted
 

@@ -8,14 +8,17 @@ read through the same slots (`expr.inline`), the first of which hold what was re
 route.
 
 The skeleton is written piece by piece, in any order, so that a long function may be written with
-pauses; each piece takes well under a millisecond.
+pauses; each piece takes well under a millisecond. Python's own `compile` cannot pause, and takes
+time with every node. So of a long function groups of statements are functions of their own, which
+are compiled apart: they get the variables that they mention, and give them back.
 """
 
 import ast
 import hashlib
 from asyncio import CancelledError
-from collections.abc import Sequence
-from types import CodeType
+from collections.abc import Generator, Iterable, Sequence
+from itertools import chain
+from types import CodeType, FunctionType
 from typing import Final, assert_never, cast
 
 from remixer.attributes.values import ValueType
@@ -42,6 +45,14 @@ from remixer.templates.build import (
 _MOST_ASKED_APART: Final = 8
 """Variables whose classes are asked one by one; for more it is faster to go through them all."""
 
+MOST_NODES: Final = 2_000
+"""Of policy in one call of `compile`, unless a single rule has more; 0.7 us each. With the skeleton
+around them, which is longer the more rules there are, that is 2 ms."""
+
+_OWN: Final = frozenset({"answers", "end", "errors", "headers", "now"})
+_NUMBERED: Final = frozenset("irs")
+"""First letters of variables that have numbers: instances, results, slots."""
+
 NOWHERE: Final = PythonLocation(lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
 """Of code that no text of policy stands for."""
 
@@ -62,6 +73,8 @@ class FunctionWriter:
         """Of policy and skeleton, in the order of writing: tracebacks point there."""
         self._holes: dict[str, ast.expr | list[ast.stmt]] = {}
         self._holes_so_far = 0
+        self._room = MOST_NODES
+        """Nodes that the function itself still has room for."""
         self.known: Final[dict[str, object]] = globals_of("")
         """What the function finds by name."""
         self.known.update(
@@ -86,13 +99,38 @@ class FunctionWriter:
         statements = ast.parse("\n" * before + "\n".join(lines)).body
         return _filled(statements, self._holes)
 
-    def compiled(self, function: list[str]) -> CodeType:
-        """The code of a function with this skeleton; call last."""
-        module = ast.Module(list(self.piece(function)), type_ignores=[])
-        text = "\n".join(self._lines)
-        self.known["__loader__"] = globals_of(text)["__loader__"]
-        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
-        code = compile(module, f"compiled route {digest}", "exec")
+    def compiled(self, function: list[ast.stmt]) -> CodeType:
+        """The code of the function, of which this is the last piece: its definition."""
+        code = self._code(function)
+        self.known["__loader__"] = globals_of("\n".join(self._lines))["__loader__"]
+        return code
+
+    def section(self) -> "Section":
+        """Statements of the function that are added one after the other."""
+        return Section(self)
+
+    def apart(self, statements: list[ast.stmt], *, shared: Iterable[str]) -> list[ast.stmt]:
+        """What has these done by a function of its own, which is compiled now.
+
+        `shared`: the function's variables that they mention.
+        """
+        names = ", ".join(shared)
+        lines = [f"def part(bag, {names}):", f"    {self.hole(statements)}", f"    return {names},"]
+        part = self.bound(FunctionType(self._code(self.piece(lines)), self.known), "part")
+        return self.piece([f"{names}, = {part}(bag, {names})"])
+
+    def has_room_for(self, count: int) -> bool:
+        """Whether so many nodes may be compiled with the function itself; they then are."""
+        if count > self._room:
+            return False
+        self._room -= count
+        return True
+
+    def _code(self, definition: list[ast.stmt]) -> CodeType:
+        """Of the one function that is defined."""
+        digest = hashlib.sha256("\n".join(self._lines).encode("utf-8", "replace")).hexdigest()
+        module = ast.Module(definition, type_ignores=[])
+        code = compile(module, f"compiled route {digest[:12]}", "exec")
         return next(each for each in code.co_consts if isinstance(each, CodeType))
 
     def hole(self, content: ast.expr | list[ast.stmt]) -> str:
@@ -177,6 +215,52 @@ class FunctionWriter:
             return self.inlined(expression)
         generator, tree = self.generator(expression)
         return generator.all_entries(tree, whole_entries)
+
+
+class Section:
+    """A part of a function that may be long. What takes time has a pause before and after it."""
+
+    def __init__(self, writer: FunctionWriter) -> None:
+        self._writer = writer
+        self._done: list[ast.stmt] = []
+        self._pending: list[ast.stmt] = []
+        self._count = 0
+        """Nodes that are pending."""
+        self._shared: dict[str, None] = {}
+        """Variables that they mention, in order."""
+
+    def add(self, statements: list[ast.stmt]) -> Generator[None, None, None]:
+        """Compiles what came before, if this would make it too much."""
+        shared: dict[str, None] = {}
+        count = 0
+        for node in chain.from_iterable(map(ast.walk, statements)):
+            count += 1
+            if type(node) is ast.Name and _is_variable(node.id):
+                shared[node.id] = None
+        if self._count + count > MOST_NODES:
+            yield from self._put_apart()
+        self._pending += statements
+        self._count += count
+        self._shared |= shared
+        yield
+
+    def ended(self) -> Generator[None, None, list[ast.stmt]]:
+        """All statements, those among them that stand for others."""
+        if not self._writer.has_room_for(self._count):
+            yield from self._put_apart()
+        return self._done + self._pending
+
+    def _put_apart(self) -> Generator[None, None, None]:
+        if self._pending:
+            yield
+            self._done += self._writer.apart(self._pending, shared=self._shared)
+            self._pending, self._count, self._shared = [], 0, {}
+            yield
+
+
+def _is_variable(name: str) -> bool:
+    """Whether the function has a variable of that name, which its parts must share."""
+    return name in _OWN or (name[0] in _NUMBERED and name[1:].isdigit())
 
 
 def load(name: str) -> ast.expr:

@@ -95,7 +95,7 @@ def _written(
         ("BEGINNING", writer.beginning()),
     ):
         text = text.replace(name, code)
-    function = writer.compiled(text.splitlines())
+    function = writer.compiled(writer.piece(text.splitlines()))
     writer.known.update(
         {
             "METHOD": target.entry.method,

@@ -1,5 +1,6 @@
 """Compiled checks: what is compiled, what is kept, and where the interpreter stands in."""
 
+import ast
 import logging
 import traceback
 from dataclasses import replace
@@ -16,6 +17,7 @@ from remixer.foundation.status import Status
 from remixer.mixer.outcome import CheckOutcome, Provenance
 from remixer.mixer.request import CheckRequest
 from remixer.observability.metrics import RuntimeMetrics
+from remixer.runtime import function_writer
 from remixer.runtime.check_code import (
     MAX_PARTS,
     CheckCode,
@@ -25,7 +27,7 @@ from remixer.runtime.check_code import (
 from remixer.runtime.compiled_check import MAX_KEPT
 from remixer.runtime.compiled_checks import MAX_COMPILED, CompiledChecks, Later
 from remixer.runtime.engine import Engine
-from remixer.runtime.function_writer import NotWritableError
+from remixer.runtime.function_writer import MOST_NODES, NotWritableError
 from remixer.runtime.guard import Guard
 from remixer.runtime.metrics import NoMetrics
 from remixer.runtime.slices import Work, done_now
@@ -186,6 +188,40 @@ async def test_a_route_is_compiled_up_to_its_most_parts() -> None:
         assert len(asked(running.engine, request()).decisions) == MAX_PARTS // 2 + 1
 
 
+@pytest.fixture
+def compiled_nodes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many nodes each call of Python's `compile` was given."""
+    counts: list[int] = []
+
+    def counted(module: ast.Module, name: str, mode: str) -> object:
+        counts.append(sum(1 for _ in ast.walk(module)))
+        return compile(module, name, mode)
+
+    monkeypatch.setattr(function_writer, "compile", counted, raising=False)
+    return counts
+
+
+async def test_a_small_route_is_compiled_at_once(compiled_nodes: list[int]) -> None:
+    async with running_engine({"a": BASE + rules(5)}, adapters=adapters()) as running:
+        code_of(running)
+    assert len(compiled_nodes) == 1
+
+
+async def test_a_large_route_is_compiled_bit_by_bit(compiled_nodes: list[int]) -> None:
+    long = 'user != "a#" && (source.namespace | "b#") != "c#" && user.startsWith("d#") == false'
+    text = "".join(
+        rule(f"r{number}", action("h", "who"), match=long.replace("#", str(number)))
+        for number in range(MAX_PARTS // 2)
+    )
+    async with running_engine({"a": BASE + text}, adapters=adapters()) as running:
+        assert running.engine.generation.snapshot.problems == ()
+        code_of(running)
+        assert asked(running.engine, request(user="al")).status.is_ok
+    # What cannot be divided: the skeleton, in which each call is named a few times.
+    assert max(compiled_nodes) <= MOST_NODES + 1_200
+    assert sum(compiled_nodes) > 5 * MOST_NODES
+
+
 def policy(kind: str, spec: str) -> str:
     return f"\nkind: {kind}\nmetadata: {{name: p, namespace: shop}}\nspec: {{{spec}}}\n---\n"
 
@@ -247,7 +283,11 @@ class Broken(PlainBag):
             raise KeyError(name)
 
 
-async def test_a_traceback_shows_the_policys_text() -> None:
+@pytest.mark.parametrize("most_nodes", [MOST_NODES, 1])
+async def test_a_traceback_shows_the_policys_text(
+    most_nodes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(function_writer, "MOST_NODES", most_nodes)
     more = "requestHeaderOperations: [{name: x, values: [user + source.namespace]}]"
     text = BASE + rule("a", more=more, match='user == "al"')
     async with running_engine({"a": text}, adapters=adapters()) as running:
