@@ -39,6 +39,10 @@ from remixer.wire.dictionary import (
 
 _MOST_DOUBLINGS: Final = 30  # 2^30 ms is above every longest pause
 
+_CODES_TOLD: Final = {Code.RESOURCE_EXHAUSTED: Code.UNAVAILABLE}
+"""An answer was too large, or too much is under way. As a verdict the code would say that whoever is
+judged used up a quota; verdicts that mean so come in answers."""
+
 
 @dataclass(slots=True)
 class RemoteCounts:
@@ -57,7 +61,7 @@ class RemoteCounts:
 
 
 class RemoteCallError(PolicyError):
-    """No answer came that could be used; the code is the call's own."""
+    """No answer came that could be used. The code is the call's own, but for RESOURCE_EXHAUSTED."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
@@ -182,7 +186,7 @@ class RemoteMixer:
                 counts.remote_call_send_errors += 1
             case _:
                 counts.remote_call_other_errors += 1
-        return RemoteCallError(failure.code, failure.message)
+        return RemoteCallError(_CODES_TOLD.get(failure.code, failure.code), failure.message)
 
     def _has_more_than(self, pause_s: float, request: CheckRequest) -> bool:
         return request.deadline is None or self._left_s(request.deadline) > pause_s

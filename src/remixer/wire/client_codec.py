@@ -43,9 +43,9 @@ _OPERATION_KINDS: Final = {kind.value: kind for kind in HeaderOperationKind}
 
 
 class UnreadableAnswerError(PolicyError):
-    """The server's answer cannot be understood; treated as a failed call."""
+    """The server's answer cannot be understood; treated as a failed call, the server's fault."""
 
-    code = Code.INVALID_ARGUMENT
+    code = Code.INTERNAL
 
 
 def encode_check_request(

@@ -278,7 +278,7 @@ async def test_an_answer_that_cannot_be_read_is_a_failed_attempt(answer: bytes) 
 @in_virtual_time
 async def test_without_further_attempts_it_is_told() -> None:
     failure = await refused(remote(MixerChannel(Fate(b""))))
-    assert failure.code is Code.INVALID_ARGUMENT
+    assert failure.code is Code.INTERNAL
     assert "neither allowed nor denied" in failure.message
 
 
@@ -300,6 +300,14 @@ async def test_attempts_are_counted_by_how_they_end(code: Code, count: str) -> N
     mixer = remote(MixerChannel(Fate(RpcFailed(code, ""))))
     assert (await refused(mixer)).code is code
     assert told(mixer) == {"remote_calls": 1, count: 1}
+
+
+@in_virtual_time
+async def test_an_answer_or_a_crowd_that_is_too_large_is_no_quota_that_was_used_up() -> None:
+    mixer = remote(MixerChannel(Fate(RpcFailed(Code.RESOURCE_EXHAUSTED, "larger than max"))))
+    failure = await refused(mixer)
+    assert (failure.code, failure.message) == (Code.UNAVAILABLE, "larger than max")
+    assert told(mixer) == {"remote_calls": 1, "remote_call_other_errors": 1}
 
 
 @in_virtual_time

@@ -23,7 +23,7 @@ def answer(text: str) -> bytes:
 def test_answer_without_precondition_is_an_error() -> None:
     with pytest.raises(UnreadableAnswerError, match="no precondition") as caught:
         decode_check_response(b"")
-    assert caught.value.code is Code.INVALID_ARGUMENT
+    assert caught.value.code is Code.INTERNAL
 
 
 def test_answer_that_is_no_message_is_an_error() -> None:
