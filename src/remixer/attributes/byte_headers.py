@@ -6,7 +6,6 @@ from typing import Final, TypeAlias
 from remixer.attributes.records import text_of
 
 _UNKNOWN: Final = -1
-_BYTES: Final = frozenset({bytes})
 RawLines: TypeAlias = Iterable[tuple[bytes, bytes]]
 
 
@@ -44,14 +43,3 @@ class ByteHeaders:
         if self._size_bytes == _UNKNOWN:
             self._size_bytes = sum([len(name) + len(value) for name, value in self._lines])
         return self._size_bytes
-
-    def settle(self) -> None:
-        """Keep no more than is needed, and nothing that only looks like bytes and can change.
-
-        Raises TypeError for what cannot become bytes.
-        """
-        values = self.by_name()
-        self.size()
-        if {*map(type, values), *map(type, values.values())} > _BYTES:
-            self._values = {bytes(name): bytes(value) for name, value in values.items()}
-        self._lines = ()

@@ -138,7 +138,7 @@ HTTP_ATTRIBUTES: Final[AttributeTable[HttpFacts]] = {
 class HttpBag(TableBag):
     """The bag that a check of one HTTP request sees."""
 
-    __slots__ = ("_facts", "_forwarded", "_static")
+    __slots__ = ("facts", "forwarded", "static")
 
     def __init__(
         self,
@@ -148,47 +148,35 @@ class HttpBag(TableBag):
         forwarded: Mapping[str, str] | None = None,
     ) -> None:
         """`static`: string maps in it are `StringMap`s; see `inbound_attributes`."""
-        self._facts = facts
-        self._static = static
-        self._forwarded = _NOT_FORWARDED
+        self.facts = facts
+        self.static = static
+        self.forwarded = _NOT_FORWARDED
+        """Those that count."""
         if forwarded:
             proven = namespace_of(facts.source_principal) is not None
-            self._forwarded = {
+            self.forwarded = {
                 name: value
                 for name, value in forwarded.items()
                 if not (proven and name == "source.namespace")
             }
-            self.update(self._forwarded)
-
-    @property
-    def facts(self) -> HttpFacts:
-        return self._facts
-
-    @property
-    def static(self) -> Mapping[str, Value]:
-        return self._static
-
-    @property
-    def forwarded(self) -> Mapping[str, str]:
-        """Those that count; empty if there are none."""
-        return self._forwarded
+            self.update(self.forwarded)
 
     def present(self) -> PlainBag:
-        static = self._static
-        found = read_all(HTTP_ATTRIBUTES, self._facts, PlainBag(static))
+        static = self.static
+        found = read_all(HTTP_ATTRIBUTES, self.facts, PlainBag(static))
         for name in STATIC_FIRST:
             if name in static:
                 found[name] = static[name]
-        found.update(self._forwarded)
+        found.update(self.forwarded)
         return found
 
     def _candidates(self) -> Iterable[str]:
-        return (*self._static, *HTTP_ATTRIBUTES, *self._forwarded)
+        return (*self.static, *HTTP_ATTRIBUTES, *self.forwarded)
 
     def __missing__(self, name: str) -> Value | None:
-        static = self._static
+        static = self.static
         read = None if name in STATIC_FIRST and name in static else HTTP_ATTRIBUTES.get(name)
-        value = None if read is None else read(self._facts)
+        value = None if read is None else read(self.facts)
         if value is None:
             value = static.get(name)
         self[name] = value

@@ -9,7 +9,7 @@ tests/property/test_http_columns.py.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from types import NoneType
 from typing import Final, NamedTuple, TypeAlias
 
@@ -40,9 +40,11 @@ _FORWARDED_NAMES: Final = frozenset(
     }
 )
 _PSEUDO: Final = (":authority", ":method", ":path", ":scheme")
+_HEADER_TYPES: Final = frozenset({ByteHeaders, NoneType})
 _APART: Final = tuple(name.encode() for name in APART)
 _MOST_STATICS: Final = 64
 """Sets of static attributes that are remembered; a process has one for each application in it."""
+_BYTES: Final = frozenset({bytes})
 _NO_LINES: Final = ByteHeaders(())
 _Cells: TypeAlias = Sequence[Cell]
 _Columns: TypeAlias = dict[str, Column]
@@ -122,21 +124,14 @@ class HttpReader:
         """By identity of their source, which they keep from being another's."""
 
     def has_columns(self, bag: HttpReportBag) -> bool:
-        """Whether `records` can tell a bag; else it must be read by itself.
-
-        Raises TypeError if it cannot be read at all.
-        """
+        """Whether `records` can tell a bag; else it must be read by itself."""
         checked, end = bag.checked, bag.end
         if type(checked) is not HttpBag or not self._static(checked.static).is_plain:
             return False
         if checked.forwarded and not checked.forwarded.keys() <= _FORWARDED_NAMES:
             return False
-        for part in (checked.facts.headers, end.headers, end.trailers):
-            if type(part) is ByteHeaders:
-                part.settle()
-            elif part is not None:
-                return False
-        return True
+        parts = {type(checked.facts.headers), type(end.headers), type(end.trailers)}
+        return parts <= _HEADER_TYPES
 
     def records(self, bags: Iterable[HttpReportBag]) -> Iterator[Records]:
         """Of bags that have columns, in order.
@@ -220,21 +215,14 @@ def _look_at(odd: set[type], name: str, kind: Kind) -> None:
 def _request_cells(facts: Sequence[HttpFacts]) -> Mapping[str, _Cells]:
     headers: list[ByteHeaders] = [each.headers for each in facts]  # type: ignore[misc] # `has_columns` has seen to it
     named = [each.by_name() for each in headers]
-    principals = [each.source_principal for each in facts]
+    _look_at_headers(named)
     received = [each.received_at for each in facts]
     return {
         "source.ip": [each.source_ip for each in facts],
         "source.port": [each.source_port for each in facts],
-        "source.principal": principals,
-        "source.user": principals,
-        "source.namespace": [namespace_of(each) for each in principals],
         "origin.ip": [each.peer_ip for each in facts],
         "destination.ip": [each.destination_ip for each in facts],
         "destination.port": [each.destination_port for each in facts],
-        "destination.principal": [each.destination_principal for each in facts],
-        "connection.mtls": [
-            each.has_client_certificate or each.source_principal is not None for each in facts
-        ],
         "connection.requested_server_name": [each.server_name or None for each in facts],
         "context.protocol": _protocols(named),
         "context.time": received,
@@ -247,7 +235,32 @@ def _request_cells(facts: Sequence[HttpFacts]) -> Mapping[str, _Cells]:
         "request.useragent": [each.get(b"user-agent") for each in named],
         "request.referer": [each.get(b"referer") for each in named],
         **_path_cells(facts, named),
+        **_identity_cells(facts),
     }
+
+
+def _look_at_headers(named: _Named) -> None:
+    """Raises TypeError for what only looks like bytes."""
+    names = {*map(type, chain.from_iterable(named))}
+    values = {*map(type, chain.from_iterable([each.values() for each in named]))}
+    if not names | values <= _BYTES:
+        text = "headers that are no bytes must be read one by one"
+        raise TypeError(text)
+
+
+def _identity_cells(facts: Sequence[HttpFacts]) -> Mapping[str, _Cells]:
+    """What certificates tell; mostly there are none."""
+    principals = [each.source_principal for each in facts]
+    cells: dict[str, _Cells] = {
+        "destination.principal": [each.destination_principal for each in facts],
+        "connection.mtls": [
+            each.has_client_certificate or each.source_principal is not None for each in facts
+        ],
+    }
+    if principals.count(None) < len(principals):
+        cells["source.principal"] = cells["source.user"] = principals
+        cells["source.namespace"] = [namespace_of(each) for each in principals]
+    return cells
 
 
 def _protocols(named: _Named) -> _Cells:
@@ -324,6 +337,7 @@ def _response_cells(ends: Sequence[HttpEnding]) -> Mapping[str, _Cells]:
         {**head.by_name(), **named} if (named := tail.by_name()) else head.by_name()
         for head, tail in zip(heads, tails, strict=True)
     ]
+    _look_at_headers(fields)
     statuses = [each.get(b"grpc-status") for each in fields]
     return {
         "response.headers": [

@@ -170,36 +170,28 @@ HTTP_END_ATTRIBUTES: Final[AttributeTable[HttpEnding]] = {
 class HttpReportBag(TableBag):
     """The bag that a report of one HTTP request hands over. What it says does not change any more."""
 
-    __slots__ = ("_checked", "_end")
+    __slots__ = ("checked", "end")
 
     def __init__(self, checked: Bag, end: HttpEnding) -> None:
         """`checked`: what the check saw, an `HttpBag`."""
-        self._checked = checked
-        self._end = end
-
-    @property
-    def checked(self) -> Bag:
-        return self._checked
-
-    @property
-    def end(self) -> HttpEnding:
-        return self._end
+        self.checked = checked
+        self.end = end
 
     def kept_bytes(self) -> int:
         """What keeping it takes, about."""
-        end = self._end
+        end = self.end
         return _KEPT_BYTES + end.request_overhead + end.response_overhead
 
     def present(self) -> PlainBag:
-        return read_all(HTTP_END_ATTRIBUTES, self._end, present_in(self._checked))
+        return read_all(HTTP_END_ATTRIBUTES, self.end, present_in(self.checked))
 
     def _candidates(self) -> Iterable[str]:
-        return (*self._checked.names(), *HTTP_END_ATTRIBUTES)
+        return (*self.checked.names(), *HTTP_END_ATTRIBUTES)
 
     def __missing__(self, name: str) -> Value | None:
         read = HTTP_END_ATTRIBUTES.get(name)
-        value = None if read is None else read(self._end)
+        value = None if read is None else read(self.end)
         if value is None:
-            value = self._checked[name]
+            value = self.checked[name]
         self[name] = value
         return value
