@@ -20,7 +20,6 @@ from enum import IntEnum
 from math import inf
 from typing import Final, Protocol, cast
 
-from remixer.foundation.log import event_log
 from remixer.foundation.status import Code
 from remixer.transport.core.api import ServerConnection
 from remixer.transport.core.events import ConnectionEnded
@@ -39,8 +38,6 @@ _LONGEST_REASON: Final = 200
 """Characters; enough for one log line."""
 _KEEPALIVE_PING: Final = b"keepaliv"
 _DRAIN_PING: Final = b"draining"
-
-_log = event_log(__name__)
 
 
 class ConnectionObserver(Protocol):
@@ -88,6 +85,10 @@ class Keeper(Protocol):
 
     def refused(self, cause: str, count: int) -> None:
         """Calls that ended for their peer's fault."""
+        ...
+
+    def complain(self, cause: str, reason: str, peer: str) -> None:
+        """For the log; a flood of bad connections must not become one of lines."""
         ...
 
 
@@ -410,4 +411,4 @@ class OwnConnection(asyncio.Protocol):
 
     def _complain(self, cause: str, reason: str) -> None:
         reason = reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + "…"
-        _log.info("bad connection", peer=self._address, cause=cause, reason=reason)
+        self._keeper.complain(cause, reason, self._address)

@@ -17,6 +17,8 @@ from typing import Final
 
 from remixer.foundation.clock import Clock
 from remixer.foundation.errors import InternalError, StartupError
+from remixer.foundation.event_limit import EventLimit
+from remixer.foundation.log import event_log
 from remixer.transport.call_tasks import CallTasks
 from remixer.transport.core.api import ServerConnection
 from remixer.transport.core.connection import GrpcConnection
@@ -51,6 +53,10 @@ _AGE_SPREAD: Final = 0.1
 """Of the maximum age: connections made together should not end together."""
 _GOLDEN: Final = 0.618_033_988_75
 """Multiples of it, modulo 1, are spread evenly: chance without a source of chance."""
+_COMPLAINT_INTERVAL_S: Final = 60.0
+"""For each cause; the observer counts them all."""
+
+_log = event_log(__name__)
 
 
 class _NobodyCounts:
@@ -174,6 +180,7 @@ class _Running:
         )
         self._tasks = tasks
         self._listeners = Listeners(backlog=settings.backlog)
+        self._complaints = EventLimit(interval_s=_COMPLAINT_INTERVAL_S)
         self._connections: set[OwnConnection] = set()
         self._made = 0
         self._none_left = asyncio.Event()
@@ -200,6 +207,11 @@ class _Running:
 
     def refused(self, cause: str, count: int) -> None:
         self._observer.calls_refused(cause=cause, count=count)
+
+    def complain(self, cause: str, reason: str, peer: str) -> None:
+        held_back = self._complaints.pass_now(cause, now_s=self.services.clock.monotonic_s())
+        if held_back is not None:
+            _log.info("bad connection", peer=peer, cause=cause, reason=reason, held_back=held_back)
 
     def _make(self, tls: TlsListener | None) -> OwnConnection:
         self._made += 1

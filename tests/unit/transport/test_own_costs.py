@@ -77,6 +77,9 @@ class OneConnection:
     def refused(self, _cause: str, _count: int) -> None:
         raise NotImplementedError
 
+    def complain(self, _cause: str, _reason: str, _peer: str) -> None:
+        raise NotImplementedError
+
 
 def calls(**more: str) -> Iterator[bytes]:
     """Whole requests, one after another, of one head."""

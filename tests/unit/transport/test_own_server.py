@@ -10,13 +10,14 @@ import ssl
 import subprocess
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
-from remixer.foundation.clock import SystemClock
+from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.status import Code
+from remixer.testing.clock import VirtualClock
 from remixer.testing.http2_client import (
     PREFACE,
     ErrorCode,
@@ -94,11 +95,12 @@ async def serve() -> AsyncIterator[Serve]:
         *methods: Method,
         tls: TlsFiles | None = None,
         limits: TransportLimits | None = None,
+        clock: Clock | None = None,
         **settings: float,
     ) -> Serving:
         ends = Ends()
         factory = own_servers(
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             settings=ConnectionSettings(**settings),  # type: ignore[arg-type]  # counts are whole
             observer=ends,
         )
@@ -564,6 +566,31 @@ async def test_bad_connection_is_one_line_and_one_cause(
     assert fields["cause"] == "preface"
     assert fields["peer"].startswith("ipv4:127.0.0.1:")
     assert len(fields["reason"]) < 250
+
+
+async def test_many_connections_that_end_for_one_cause_are_one_line_a_minute(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = VirtualClock()
+    serving = await serve(clock=clock, handshake_s=0.1)
+    with caplog.at_level(logging.INFO):
+        for count in (5, 3):
+            async with AsyncExitStack() as stack:
+                peers = [
+                    await stack.enter_async_context(peer_of(serving.address)) for _ in range(count)
+                ]
+                for peer in peers:
+                    peer.send(PREFACE[:10])
+                    await peer.next(FrameType.SETTINGS)  # so that the server knows of it
+                clock.advance(60.0)
+                for peer in peers:
+                    await peer.closed()
+        async with peer_of(serving.address) as peer:
+            peer.send(b"GET / HTTP/1.1\r\n\r\n" + bytes(100))
+            await peer.closed()
+    lines = [getattr(record, "fields", {}) for record in caplog.records]
+    told = [(fields["cause"], fields["held_back"]) for fields in lines]
+    assert told == [("preface_timeout", 0), ("preface_timeout", 4), ("preface", 0)]
 
 
 async def test_peer_learns_the_error_before_the_connection_closes(serve: Serve) -> None:
