@@ -14,7 +14,7 @@ from remixer.config.snapshot import HeaderOperationConfig
 from remixer.expr.compile import Expression
 from remixer.expr.semantics import Semantics
 from remixer.foundation.documents.nodes import MapNode, Node, ScalarNode, find, locate
-from remixer.foundation.http_fields import is_field_name
+from remixer.foundation.http_fields import is_field_name, is_framing_name
 from remixer.mixer.outcome import HeaderOperationKind
 from remixer.wire.proto_json.decode import Place
 
@@ -55,6 +55,13 @@ class HeaderOperationReader:
             return
         if operation.operation is HeaderOperationKind.REMOVE:
             yield HeaderOperationConfig(operation.name, HeaderOperationKind.REMOVE)
+            return
+        if is_framing_name(operation.name):
+            message = f"`{operation.name}` is not written by rules: it says where messages end"
+            hint = "Leave it to the proxies and servers, or REMOVE it."
+            findings.warning(
+                codes.BAD_HEADER_OPERATION, message, at, field=f"{place.path}.name", hint=hint
+            )
             return
         if not operation.values:
             message = f"{operation.operation.name} without values does nothing"

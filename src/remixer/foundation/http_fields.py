@@ -13,6 +13,26 @@ _TOKEN: Final = frozenset(
 )
 _CONTROLS: Final = {code: " " for code in (*range(0x20), 0x7F) if code != ord("\t")}
 
+FRAMING_NAMES: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers of one connection, or that say where a message ends, in lower case: the business of whoever
+writes the message. A wrong one makes the rest of it look like the next message."""
+
+
+def is_framing_name(name: str) -> bool:
+    """Whether nobody but a server or proxy itself may write this header."""
+    return name.lower() in FRAMING_NAMES
+
 
 def is_field_name(text: str) -> bool:
     """Whether `text` names a header or a pseudo-header."""

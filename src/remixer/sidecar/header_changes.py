@@ -3,7 +3,7 @@
 Pure. Lines are text of which each character stands for one byte (Latin-1), as WSGI has it and
 ASGI's bytes decode without loss; what operations add is UTF-8 first. On top of what
 `remixer.mixer.http_answer` keeps out, operations cannot write the headers that say where a
-message ends: a wrong one would make the rest of it look like the next message.
+message ends, most of which an application may not set at all (PEP 3333).
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,22 +11,10 @@ from dataclasses import replace
 from typing import Final
 
 from remixer.attributes.records import text_of
+from remixer.foundation.http_fields import is_framing_name
 from remixer.mixer.http_answer import Answer, Line, has_body, with_operations
 from remixer.mixer.outcome import HeaderOperation, HeaderOperationKind
 
-# The server's own business; an application may not set most of them at all (PEP 3333).
-_FRAMING: Final = frozenset(
-    {
-        "connection",
-        "content-length",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
 _PLAIN_TEXT: Final = "text/plain"
 
 
@@ -71,5 +59,5 @@ def _carried_out(operations: Iterable[HeaderOperation]) -> list[HeaderOperation]
         if each.value.isascii()
         else replace(each, value=as_bytes(each.value).decode("latin-1"))
         for each in operations
-        if each.kind is HeaderOperationKind.REMOVE or each.name.lower() not in _FRAMING
+        if each.kind is HeaderOperationKind.REMOVE or not is_framing_name(each.name)
     ]

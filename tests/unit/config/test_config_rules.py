@@ -231,6 +231,11 @@ def test_header_operation_per_value_in_order(resolve_text: Resolve) -> None:
         ("{name: '', values: ['\"a\"']}", (codes.BAD_HEADER_OPERATION, ".name")),
         ("{name: 'a b', operation: REMOVE}", (codes.BAD_HEADER_OPERATION, ".name")),
         ("{name: x}", (codes.BAD_HEADER_OPERATION, "")),
+        ("{name: Content-Length, values: ['\"1\"']}", (codes.BAD_HEADER_OPERATION, ".name")),
+        (
+            "{name: te, values: ['\"x\"'], operation: APPEND}",
+            (codes.BAD_HEADER_OPERATION, ".name"),
+        ),
     ],
 )
 def test_bad_header_operation_is_left_out_alone(
@@ -246,6 +251,22 @@ def test_bad_header_operation_is_left_out_alone(
     assert [each.name for each in found.request_header_operations] == ["secret"]
     code, field = problem
     assert problems == [(code, f"spec.request_header_operations[1]{field}")]
+
+
+def test_what_says_where_messages_end_may_be_removed_and_writing_it_is_a_warning(
+    resolve_text: Resolve,
+) -> None:
+    spec = """
+  responseHeaderOperations:
+  - {name: Transfer-Encoding, operation: REMOVE}
+  - {name: transfer-encoding, values: ['"chunked"']}
+"""
+    snapshot = resolve_text(PARTS + RULE + spec)
+    (found,) = snapshot.rules
+    kinds = [each.kind for each in found.response_header_operations]
+    assert kinds == [HeaderOperationKind.REMOVE]
+    (problem,) = (each for each in snapshot.problems if each.resource == "r.rule.shop")
+    assert problem.severity is Severity.WARNING
 
 
 @pytest.mark.parametrize("name", [":path", "X-Request-Id", "a!#$%&'*+-.^_`|~b"])

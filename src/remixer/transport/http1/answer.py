@@ -3,16 +3,11 @@
 from http import HTTPStatus
 from typing import Final
 
-from remixer.foundation.http_fields import field_value, is_field_name
+from remixer.foundation.http_fields import FRAMING_NAMES, field_value, is_field_name
 from remixer.transport.http1.port import HttpResponse
 
-FRAMING: Final = frozenset(
-    {
-        *("connection", "content-length", "date", "keep-alive", "proxy-connection"),
-        *("te", "trailer", "transfer-encoding", "upgrade"),
-    }
-)
-"""Headers of one connection or message, by lower-case name: the server's own business."""
+_OURS: Final = FRAMING_NAMES | {"date"}
+"""The server's own business."""
 
 _PHRASES: Final = {each.value: each.phrase for each in HTTPStatus}
 _WITHOUT_LENGTH: Final = frozenset({204, 304})
@@ -20,7 +15,7 @@ _WITHOUT_LENGTH: Final = frozenset({204, 304})
 
 def is_settable(name: str) -> bool:
     """Whether a service may set this header of a response."""
-    return is_field_name(name) and not name.startswith(":") and name.lower() not in FRAMING
+    return is_field_name(name) and not name.startswith(":") and name.lower() not in _OURS
 
 
 def response_bytes(

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from remixer.foundation.http_fields import field_value, is_field_name
+from remixer.foundation.http_fields import field_value, is_field_name, is_framing_name
 from remixer.mixer.outcome import HeaderOperation, HeaderOperationKind
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import HeaderValueOption
 from remixer.wire.text import encodable
@@ -92,12 +92,19 @@ def response_mutations(operations: Iterable[HeaderOperation]) -> HeaderMutations
 
 
 def _net_effects(operations: Iterable[HeaderOperation]) -> dict[str, _NetEffect]:
-    """By name in lower case. Envoy would write a name that is none to the wire as it is."""
+    """By name in lower case, without what Envoy would write to the wire though it must not be there.
+
+    A name that is none, and a length other than the message's, which whoever reads it believes.
+    """
     effects: dict[str, _NetEffect] = {}
     for operation in operations:
-        if is_field_name(operation.name):
+        if is_field_name(operation.name) and _may_be_written(operation):
             effects.setdefault(operation.name.lower(), _NetEffect()).apply(operation)
     return effects
+
+
+def _may_be_written(operation: HeaderOperation) -> bool:
+    return operation.kind is HeaderOperationKind.REMOVE or not is_framing_name(operation.name)
 
 
 def _removed(effects: dict[str, _NetEffect]) -> tuple[str, ...]:

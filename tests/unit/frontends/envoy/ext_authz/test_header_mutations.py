@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from remixer.attributes.values import PlainStringMap
+from remixer.foundation.http_fields import FRAMING_NAMES
 from remixer.frontends.envoy.ext_authz.header_mutations import (
     request_mutations,
     response_mutations,
@@ -148,3 +149,17 @@ def test_a_value_that_utf8_cannot_carry_loses_no_verdict() -> None:
 def test_what_is_no_header_name_is_left_out(name: str) -> None:
     assert on_request(replace(name, "v"), remove(name)) == ([], ())
     assert on_response(append(name, "v")) == ([], ())
+
+
+@pytest.mark.parametrize("name", sorted({*FRAMING_NAMES, "Content-Length"}))
+@pytest.mark.parametrize("operation", [replace, append])
+def test_what_says_where_a_message_ends_is_never_written(name: str, operation: Operation) -> None:
+    operations = (operation("a", "1"), operation(name, "1"))
+    assert on_request(*operations, headers=PlainStringMap({name.lower(): "9"})) == on_request(
+        operation("a", "1")
+    )
+    assert on_response(*operations) == on_response(operation("a", "1"))
+
+
+def test_what_says_where_a_message_ends_may_be_removed() -> None:
+    assert on_request(remove("Upgrade"), replace("upgrade", "h2c")) == ([], ("upgrade",))
