@@ -225,7 +225,7 @@ async def test_with_a_list_a_scanner_sends_nothing(autoscaler: KnativeAutoscaler
         assert not autoscaler.unknown
 
 
-async def test_twenty_revisions_at_once_are_woken_by_one_message(
+async def test_twenty_revisions_at_once_are_woken_by_two_messages(
     autoscaler: KnativeAutoscaler,
 ) -> None:
     names = [f"r{number}" for number in range(20)]
@@ -236,7 +236,8 @@ async def test_twenty_revisions_at_once_are_woken_by_one_message(
         for name in names:
             adapter.check(f"{name}.shop.svc")
         await _until(autoscaler, lambda: len(autoscaler.decisions) == 20)
-        assert {each.message for each in autoscaler.seen if each.stat.concurrency} == {1}
+        # The first leaves on the spot; those that come before the loop's next turn share one.
+        assert {each.message for each in autoscaler.seen if each.stat.concurrency} == {1, 2}
 
 
 async def test_how_long_a_stat_takes_to_the_wire() -> None:

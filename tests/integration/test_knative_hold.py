@@ -130,7 +130,9 @@ def described() -> list[Any]:
     return list(yaml.safe_load_all(done.stdout))
 
 
-async def serve_remixer(stack: AsyncExitStack, folder: Path, rules: str) -> RemixerServer:
+async def serve_remixer(
+    stack: AsyncExitStack, folder: Path, rules: str, adapter_timeout_s: float
+) -> RemixerServer:
     config = folder / "config"
     config.mkdir()
     (config / "knative.yaml").write_text(rules)
@@ -140,6 +142,7 @@ async def serve_remixer(stack: AsyncExitStack, folder: Path, rules: str) -> Remi
         monitoring_address=f"{LOOPBACK}:0",
         prometheus_address=f"{LOOPBACK}:0",
         drain_grace_s=1.0,
+        adapter_timeout_s=adapter_timeout_s,
     )
     return await stack.enter_async_context(RemixerServer(settings).serving())
 
@@ -191,7 +194,9 @@ async def gateway(
             rules = resources(
                 cluster, cluster.api.write_kubeconfig(folder), adapter=adapter, **params
             )
-            remixer = await serve_remixer(stack, folder, rules)
+            # Calls of another process are not known to be long.
+            adapter_timeout_s = 61.0 if adapter else Settings().adapter_timeout_s
+            remixer = await serve_remixer(stack, folder, rules, adapter_timeout_s)
             host, _, port = remixer.addresses.grpc[0].rpartition(":")
             plan = replace(plan, mixer=TcpAddress(host, int(port)))
         http = AioHttpClient()

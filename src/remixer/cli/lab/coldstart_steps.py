@@ -54,7 +54,11 @@ def steps_of(seen: Iterable[Segment], ports: Ports, wake: Wake) -> Steps:
     late = [each for each in during if each.at_s >= up_at_s]
     before: dict[str, float | None] = {
         "helper asked": _first(early, lambda each: _says_to(each, ports.helper)),
-        "stat sent": _first(early, lambda each: _says_to(each, ports.autoscaler)),
+        # Others tell the autoscaler of their revisions, too: it is the last that it can have read.
+        "stat sent": _last(
+            early,
+            lambda each: _says_to(each, ports.autoscaler) and each.at_s <= story.stats_at_s[0],
+        ),
         "stat read": story.stats_at_s[0],
         "decided": decided_at_s,
     }

@@ -34,7 +34,9 @@ HELD = [
     said(9.9, 1, HELPER),  # before this wake
     said(10.001, 1, HELPER),
     said(10.0012, HELPER, 1, 0),  # an acknowledgement
+    said(10.0011, 9, AUTOSCALER),  # another's
     said(10.0015, 2, AUTOSCALER),
+    said(10.0025, 9, AUTOSCALER),  # another's, too late for this decision
     connects(10.4),  # refused
     said(10.501, KUBERNETES, 3),
     accepts(10.5011),
