@@ -23,4 +23,4 @@ def test_the_destinations_of_the_page_are_as_it_says(tmp_path: Path) -> None:
     assert (shop["destination.namespace"], shop["destination.port"]) == ("shop", 8080)
     assert shop["destination.labels"] == {"app": "web", "version": "v1"}
     assert (books["destination.namespace"], books["destination.port"]) == ("books", None)
-    assert other["destination.namespace"] is None
+    assert (other["destination.namespace"], other["destination.port"]) == ("shop", None)
