@@ -29,6 +29,7 @@ from remixer.observability.metrics import RuntimeMetrics
 from remixer.runtime.engine import Engine
 from remixer.testing.engine import running_engine
 from remixer.tiers.cached import CachedMixer
+from remixer.tiers.part_recall import PartRecall
 from remixer.tiers.recall import Recall
 from remixer.tiers.settings import CacheSettings
 from remixer.transport.port import Method, Peer, StreamMethod, UnaryMethod
@@ -156,6 +157,9 @@ async def _method(policy: str, path: str, *, has_cache: bool) -> AsyncIterator[M
         memory = remembering(engine) if has_cache else None
         mixer = memory or engine
         recall = None if memory is None else recalling(memory, engine)
+        part_recall = None
+        if memory is not None:
+            part_recall = PartRecall(memory, policies=engine, now_s=SystemClock().monotonic_s)
 
         def vocabulary() -> Vocabulary:
             return engine.generation.snapshot.vocabulary
@@ -165,7 +169,7 @@ async def _method(policy: str, path: str, *, has_cache: bool) -> AsyncIterator[M
         else:
             methods = (
                 *mixer_v1_methods(mixer, SystemClock(), recall=recall),
-                *ext_authz_methods(mixer, vocabulary=vocabulary),
+                *ext_authz_methods(mixer, vocabulary=vocabulary, recall=part_recall),
             )
         yield next(each for each in methods if each.path == path)
 

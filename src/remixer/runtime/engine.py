@@ -85,6 +85,11 @@ class Engine:
         route = self._generation.routes.route_for(bag)
         return route.name, route.stamp
 
+    def may_allocate(self, bag: Bag) -> bool:
+        """Whether a quota may apply to a request that takes the route of `bag`."""
+        route = self._generation.routes.route_for(bag)
+        return bool(route.quota or route.generators)
+
     @property
     def rules(self) -> object:
         """Another object whenever a rule was changed."""

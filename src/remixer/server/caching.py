@@ -20,6 +20,7 @@ from remixer.server.setting_forms import Switch
 from remixer.server.settings import Settings
 from remixer.tiers.background import BackgroundWork
 from remixer.tiers.cached import CachedMixer
+from remixer.tiers.part_recall import PartRecall
 from remixer.tiers.recall import Recall
 from remixer.tiers.revoking import matcher
 from remixer.tiers.shared.opening import SharedTier, open_shared_cache
@@ -100,6 +101,12 @@ class Caching:
         if self._memory is None or self._recording is not None:
             return None
         return Recall(self._memory, policies=self._engine, now_s=self._clock.monotonic_s)
+
+    def part_recall(self) -> PartRecall | None:
+        """The same, for requests with a part that operators wrote."""
+        if self._memory is None or self._recording is not None:
+            return None
+        return PartRecall(self._memory, policies=self._engine, now_s=self._clock.monotonic_s)
 
     def services(self) -> Iterator[Service]:
         """What must run for it."""

@@ -174,7 +174,10 @@ class RemixerServer:
         return (
             *mixer_v1_methods(self.mixer, self._clock, recall=self._runtime.caching.recall()),
             *ext_authz_methods(
-                self.mixer, vocabulary=self._runtime.vocabulary, forwarded=self._forwarded_reader()
+                self.mixer,
+                vocabulary=self._runtime.vocabulary,
+                forwarded=self._forwarded_reader(),
+                recall=self._runtime.caching.part_recall(),
             ),
             *access_log_methods(self.mixer, vocabulary=self._runtime.vocabulary),
             *self._admin_methods(),

@@ -24,8 +24,7 @@ from typing import Final, Protocol, TypeAlias, cast
 from remixer.attributes.bag import SCALARS, Bag, Condition, Reference
 from remixer.attributes.values import Duration, PlainStringMap, StringMap, Timestamp, Value
 from remixer.tiers.shape_counts import ShapeCounts
-from remixer.wire.key_plan import UNPLANNED, Wanted
-from remixer.wire.laid_out_bag import LaidOutBag
+from remixer.wire.key_plan import UNPLANNED, PlannedBag, Wanted
 
 Key: TypeAlias = str
 """Equal only if all that was read is equal; of no meaning in another process."""
@@ -97,7 +96,7 @@ class Shape:
 
     def key_of(self, bag: Bag) -> Key | None:
         """The key of a request; None if no answer of this shape can be its answer."""
-        if bag.__class__ is LaidOutBag:
+        if isinstance(bag, PlannedBag):
             texts = bag.texts_of(self.references, self.wanted)
             if texts is None:
                 return None

@@ -11,10 +11,12 @@ What a plan cannot say (other types than text, words that are not UTF-8, a slot 
 leaves to whoever reads the bag: `UNPLANNED`.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
+from remixer.attributes.bag import Reference
 from remixer.attributes.values import Value
 from remixer.wire.dictionary import GLOBAL_WORD_COUNT
 from remixer.wire.global_words import GLOBAL_WORDS
@@ -36,6 +38,20 @@ class Wanted(NamedTuple):
     whole: tuple[str, ...]
     maps: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
     """Of string maps: name, absent keys, present keys."""
+
+
+class PlannedBag:
+    """A bag that takes all that an answer depends on at once."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def texts_of(self, references: frozenset[Reference], wanted: Wanted) -> str | None:
+        """All texts that are `wanted`, each after a NUL.
+
+        None if an answer that depends on them cannot be the request's; `UNPLANNED`: read them one
+        by one. `wanted` follows from `references`, by which plans are kept.
+        """
 
 
 class _Layout(Protocol):

@@ -11,13 +11,13 @@ from remixer.attributes.values import Value
 from remixer.wire._pb.istio.mixer.v1.check_pb2 import CheckRequest
 from remixer.wire.bag import CompressedBag
 from remixer.wire.dictionary import CHEAP_BYTES, MessageWords
-from remixer.wire.key_plan import UNPLANNED, Wanted
+from remixer.wire.key_plan import UNPLANNED, PlannedBag, Wanted
 from remixer.wire.laid_out_map import LaidOutMap
 from remixer.wire.layout import Layout
 from remixer.wire.spots import ABSENT, CONSTANT, STRING_MAP, Spot
 
 
-class LaidOutBag(dict[str, Value | None]):
+class LaidOutBag(dict[str, Value | None], PlannedBag):
     """A `Bag`; its own entries are the names asked for so far, None where absent."""
 
     __slots__ = ("_encoded", "_known_words", "_layout", "_payload", "_unhidden")
@@ -57,11 +57,7 @@ class LaidOutBag(dict[str, Value | None]):
         return self._whole().names()
 
     def texts_of(self, references: frozenset[Reference], wanted: Wanted) -> str | None:
-        """All texts that are `wanted`, each after a NUL.
-
-        None if an answer that depends on them cannot be the request's; `UNPLANNED`: read them one
-        by one. See `Layout.texts_of`.
-        """
+        """See `PlannedBag`."""
         layout = self._layout
         texts = layout.texts_of(self._encoded, references, wanted)
         if self._unhidden is not layout.names and self._hides_names():

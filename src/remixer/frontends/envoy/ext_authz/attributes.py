@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from google.protobuf.struct_pb2 import Struct
 
-from remixer.attributes.bag import PlainBag
+from remixer.attributes.bag import PlainBag, Reference
 from remixer.attributes.http_bag import FORWARDED_HEADER
 from remixer.attributes.http_request import (
     api_key,
@@ -38,13 +38,16 @@ from remixer.frontends.envoy.jwt import JwtClaims
 from remixer.frontends.envoy.message_bag import MessageBag
 from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import AttributeContext
 from remixer.wire._pb.remixer.reading.ext_authz_pb2 import DynamicParts, HttpParts, RequestParts
+from remixer.wire.key_plan import UNPLANNED, PlannedBag, Wanted
 
 _REQUEST_ID_CHARACTERS: Final = 64  # Envoy's own have 36
+_PRINCIPAL: Final = b"\x22"
+"""How the field begins: a peer without this byte has no principal."""
 _GRPC: Final = b"application/grpc"
 """Where these bytes are not, no content type is gRPC's."""
 
 
-class CheckBag(MessageBag):
+class CheckBag(MessageBag, PlannedBag):
     """The bag of one CheckRequest, and the parts of it that attributes are read from.
 
     What the operator wrote is known before anything is parsed, and many requests are answered by it
@@ -117,6 +120,16 @@ class CheckBag(MessageBag):
         self[name] = value
         return value
 
+    def texts_of(self, references: frozenset[Reference], wanted: Wanted) -> str | None:
+        """See `PlannedBag`."""
+        part = self.part
+        return part.texts_of(references, wanted) if self.is_usual else UNPLANNED
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether what its part tells holds of the bag, and is worth to be remembered."""
+        return self.part.is_kept and not self.forwarded
+
     def present(self) -> PlainBag:
         return super(CheckBag, self.open()).present()
 
@@ -183,6 +196,9 @@ class CheckBag(MessageBag):
 
     @ReadOnce
     def source_principal(self) -> str | None:
+        begin, end = self.spans[:2]
+        if self.message.find(_PRINCIPAL, begin, end) < 0:
+            return None
         return principal(self.source.principal)
 
 

@@ -17,7 +17,7 @@ from remixer.attributes.values import Duration
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.status import Code, Status, code_name
 from remixer.frontends.envoy import decision_metadata
-from remixer.frontends.envoy.ext_authz.attributes import CheckBag
+from remixer.frontends.envoy.ext_authz.attributes import CHECK_ATTRIBUTES, CheckBag
 from remixer.frontends.envoy.ext_authz.header_mutations import (
     HeaderMutations,
     request_mutations,
@@ -76,7 +76,7 @@ class CheckDecoder:
     __slots__ = ("_static",)
 
     def __init__(self) -> None:
-        self._static = KnownStaticParts()
+        self._static = KnownStaticParts(derived=CHECK_ATTRIBUTES.keys())
 
     def decode(
         self,

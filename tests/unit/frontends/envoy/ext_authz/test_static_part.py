@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remixer.attributes.bag import Condition, Reference
 from remixer.attributes.values import Value, ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.errors import InvalidRequestError
@@ -18,6 +19,7 @@ from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import Attribu
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest
 from remixer.wire._pb.remixer.reading.ext_authz_pb2 import StaticParts
 from remixer.wire.framing import embedded
+from remixer.wire.key_plan import UNPLANNED, Wanted
 
 NAMES = ("source.namespace", "destination.port", "request.size", "source.labels", "own")
 TEXTS = st.sampled_from(["", "shop", "80", "true", "a=1,b=2", "10.0.0.1", "é"])
@@ -188,3 +190,58 @@ def test_neither_many_nor_long_ones_are_remembered(monkeypatch: pytest.MonkeyPat
     before = len(known._known)
     assert said(known, end_with({"own": "x" * 5000}), vocabulary).values
     assert len(known._known) == before
+
+
+@pytest.mark.parametrize(
+    ("absent", "whole", "texts"),
+    [
+        ((), ("own", "a"), "\0x\0y"),
+        (("nowhere",), ("own",), "\0x"),
+        ((), (), ""),
+        # What contradicts the part is of no request with it, whatever else is read.
+        (("own",), ("request.path",), None),
+        ((), ("own", "nowhere"), None),
+        ((), ("unfit",), None),
+        (("unfit",), ("own",), "\0x"),
+        # What the rest of a message may tell, what is no text, and what could pass for two.
+        ((), ("own", "request.path"), UNPLANNED),
+        (("request.path",), ("own",), UNPLANNED),
+        ((), ("number",), UNPLANNED),
+        ((), ("map",), UNPLANNED),
+        ((), ("nul",), UNPLANNED),
+    ],
+)
+def test_texts_of_keys_are_told_if_all_requests_share_them(
+    absent: tuple[str, ...], whole: tuple[str, ...], texts: str | None
+) -> None:
+    types = {
+        "number": ValueType.INT64,
+        "unfit": ValueType.INT64,
+        "map": ValueType.STRING_MAP,
+    }
+    known = KnownStaticParts(derived=CHECK_ATTRIBUTES.keys())
+    entries = {"own": "x", "a": "y", "number": "1", "unfit": "none", "map": "a=b", "nul": "a\0b"}
+    part = said(known, end_with(entries), Vocabulary(types))
+    references = frozenset(
+        {Reference(name, None, Condition.ABSENCE) for name in absent}
+        | {Reference(name, None, Condition.EXACT) for name in whole}
+    )
+    for _ in range(2):
+        assert part.texts_of(references, Wanted(absent, whole, ())) == texts
+
+
+def test_what_filters_may_say_is_not_told() -> None:
+    context = AttributeContext(context_extensions={"own": "1"})
+    context.metadata_context.filter_metadata["filter"].update({"a": "b"})
+    part = said(KnownStaticParts(), context.SerializeToString(), Vocabulary())
+    assert part.tells("own")
+    assert not part.tells("nowhere")
+
+
+def test_keys_of_many_kinds_of_answers_are_not_all_kept() -> None:
+    part = said(KnownStaticParts(), end_with({"own": "1"}), Vocabulary())
+    for number in range(200):
+        name = f"absent.{number}"
+        references = frozenset({Reference(name, None, Condition.ABSENCE)})
+        assert part.texts_of(references, Wanted((name,), ("own",), ())) == "\0" + "1"
+    assert len(part._key_texts) <= static_part.MOST_KEYS

@@ -1,0 +1,294 @@
+"""Laws of what is recalled by operators' parts: nobody can tell that no request was made.
+
+The oracle is the same memory, asked with a request each time: the same questions at the same times,
+between the same changes of rules, revocations, failures and renewals.
+"""
+
+from collections.abc import Coroutine, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+from zlib import crc32
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from remixer.attributes.bag import Bag, TrackedBag, plain_bag
+from remixer.attributes.values import Duration, Value, ValueType
+from remixer.attributes.vocabulary import Vocabulary
+from remixer.foundation.deadline import Deadline
+from remixer.foundation.errors import UnavailableError
+from remixer.foundation.status import Code, Status
+from remixer.frontends.envoy.ext_authz import ext_authz_methods
+from remixer.mixer.outcome import CheckOutcome, QuotaOutcome, ReportOutcome
+from remixer.mixer.request import CheckRequest
+from remixer.runtime.routes import Route, RouteStamp, RouteTable, route_names
+from remixer.runtime.stepping import run_to_end
+from remixer.testing.clock import VirtualClock
+from remixer.tiers.cached import CachedMixer
+from remixer.tiers.part_recall import PartRecall
+from remixer.tiers.settings import CacheSettings
+from remixer.transport.peer_trust import PeerTrust
+from remixer.transport.port import Peer, RpcError
+from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest as Message
+from remixer.wire.forwarded import encode_forwarded
+from remixer.wire.forwarded_reader import ForwardedReader
+
+KIND, DESTINATION, SOURCE = "context.reporter.kind", "destination.namespace", "source.namespace"
+OWN, NUMBER, PATH = "own", "number", "request.path"
+TEXTS: Final = {
+    KIND: ["inbound", "outbound", "sideways"],
+    DESTINATION: ["shop", "bank", ""],
+    SOURCE: ["shop", "bank", "cafe"],
+    OWN: ["", "a", "a\0b", "x" * 5_000],
+    NUMBER: ["1", "2", "none"],
+}
+VOCABULARY: Final = Vocabulary({NUMBER: ValueType.INT64})
+LIMITED: Final = "bank"
+"""A quota applies there."""
+_SECOND: Final = 1_000_000_000
+EVENTS: Final = 120
+
+
+def part_of(random: Random) -> dict[str, str]:
+    names = random.sample([*TEXTS], random.randint(0, len(TEXTS)))
+    return {name: random.choice(TEXTS[name]) for name in names}
+
+
+def message_of(random: Random, part: Mapping[str, str]) -> bytes:
+    message = Message()
+    context = message.attributes
+    context.context_extensions.update(part)
+    context.request.http.path = random.choice(["/", "/a"])
+    if random.random() < 0.3:
+        context.source.principal = "spiffe://cluster.local/ns/shop/sa/web"
+    if random.random() < 0.2:
+        said = random.choice(["this", "that"])
+        context.metadata_context.filter_metadata[OWN].update({"said": said})
+    if random.random() < 0.2:
+        header = encode_forwarded(plain_bag({"source.uid": random.choice("xy"), SOURCE: "bank"}))
+        context.request.http.headers["x-istio-attributes"] = header
+    return message.SerializeToString()
+
+
+# ------------------------------------------------------------ rules
+
+
+@dataclass(slots=True)
+class Rules:
+    """Routes by namespace; every change makes a new table, of which some stamps are the old ones."""
+
+    table: RouteTable = field(default_factory=lambda: table_with({}))
+
+    @property
+    def rules(self) -> object:
+        return self.table
+
+    def place_names(self, known: Mapping[str, Value | None]) -> Sequence[str]:
+        return route_names(known)
+
+    def place_of(self, bag: Bag) -> tuple[Hashable, object]:
+        route = self.table.route_for(bag)
+        return route.name, route.stamp
+
+    def may_allocate(self, bag: Bag) -> bool:
+        return self.table.route_for(bag).name == LIMITED
+
+
+def table_with(stamps: Mapping[str, RouteStamp | None]) -> RouteTable:
+    return RouteTable(
+        Route("", stamps.get("", RouteStamp())),
+        {name: Route(name, stamps.get(name, RouteStamp(name))) for name in ("shop", "bank")},
+    )
+
+
+@dataclass(slots=True)
+class Decider:
+    """Reads what its namespace's rules read, and tells it all in its answer."""
+
+    rules: Rules
+    uses: int
+    salt: int = 0
+    failures: int = 0
+    """That many calls fail from now on."""
+    asked: int = 0
+    granted: int = 0
+
+    def check_now(self, request: CheckRequest) -> CheckOutcome | None:
+        self.asked += 1
+        if self.failures:
+            self.failures -= 1
+            wanted = "as the test wants it"
+            raise UnavailableError(wanted)
+        bag = TrackedBag(request.bag)
+        route = self.rules.table.route_for(bag)
+        told: list[object] = [route.name, self.salt]
+        if route.name == "":
+            told.append(bag[NUMBER])
+        elif bag["absent"] is None and isinstance(own := bag[OWN], str):
+            told += [own, bag[SOURCE]]
+            if own == "a":
+                told.append(bag[PATH])
+        text = repr(told)[:100]
+        code = Code.PERMISSION_DENIED if crc32(repr(told).encode()) % 3 == 0 else Code.OK
+        life = Duration((5 + len(text) % 7) * _SECOND)
+        outcome = CheckOutcome(Status(code, text), life, self.uses, bag.references())
+        quotas = self.grant_now(request) if code is Code.OK else {}
+        return outcome.with_quotas(quotas) if quotas else outcome
+
+    async def check(self, request: CheckRequest) -> CheckOutcome:
+        outcome = self.check_now(request)
+        assert outcome is not None
+        return outcome
+
+    def grant_now(self, request: CheckRequest) -> Mapping[str, QuotaOutcome]:
+        if not self.rules.may_allocate(request.bag):
+            return {}
+        self.granted += 1
+        return {"limit": QuotaOutcome(1, Duration(_SECOND), frozenset())}
+
+    async def grant(self, request: CheckRequest) -> Mapping[str, QuotaOutcome]:
+        return self.grant_now(request)
+
+    def report(self, _bags: Sequence[Bag]) -> ReportOutcome:
+        return ReportOutcome()
+
+
+class Context:
+    """What a transport would hand to a handler."""
+
+    metadata: Mapping[str, str] = {}
+    deadline: Deadline | None = None
+    peer = Peer("ipv4:10.1.1.1:4711")
+
+    def set_trailing_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Nowhere to send it."""
+
+
+class Side:
+    """One memory with all that is around it."""
+
+    def __init__(self, *, uses: int, settings: CacheSettings, recalls: bool, renews: bool) -> None:
+        self.rules = Rules()
+        self.decider = Decider(self.rules, uses)
+        self.clock = VirtualClock()
+        self.clock.advance(1.0)
+        self.later: list[Coroutine[object, None, None]] = []
+        self.memory = CachedMixer(
+            self.decider,
+            settings=settings,
+            policies=self.rules,
+            clock=self.clock,
+            random=Random(7),
+            background=self._put_off if renews else None,
+        )
+        now_s = self.clock.monotonic_s
+        recall = PartRecall(self.memory, policies=self.rules, now_s=now_s) if recalls else None
+        (method,) = ext_authz_methods(
+            self.memory,
+            vocabulary=lambda: VOCABULARY,
+            forwarded=ForwardedReader(trust=PeerTrust.of(["10.0.0.0/8"])),
+            recall=recall,
+        )
+        self._check = method.handle
+
+    def _put_off(self, work: Coroutine[object, None, None], *, name: str) -> None:
+        assert name
+        self.later.append(work)
+
+    def ask(self, message: bytes) -> object:
+        try:
+            answer = self._check(message, Context())
+        except RpcError as error:
+            return error.code, error.message
+        assert isinstance(answer, bytes)
+        return answer
+
+    def told(self) -> object:
+        """All that anybody can tell of it."""
+        answers = self.memory.answers
+        shapes = {
+            (place.name, shape.references): (shape.counts.hits, shape.counts.learned, number)
+            for place in answers.places()
+            for number, shape in enumerate(place.shapes)
+        }
+        table = answers.table
+        keys = {table.key_at(slot) for slot in range(table.slots)}
+        asked = self.decider.asked, self.decider.granted
+        return self.memory.counts, asked, answers.uses_spent, shapes, keys
+
+    def close(self) -> None:
+        for each in self.later:
+            each.close()
+
+
+# ------------------------------------------------------------ what happens
+
+
+def happen(random: Random, side: Side, messages: Sequence[bytes]) -> object:
+    match random.choices(["ask", "pass", "change", "other"], [60, 4, 1, 2])[0]:
+        case "ask":
+            return side.ask(random.choice(messages))
+        case "pass":
+            side.clock.advance(random.choice([0.05, 1.0, 4.0]))
+        case "change":
+            change(random, side)
+        case _:
+            return other(random, side)
+    return None
+
+
+def other(random: Random, side: Side) -> object:
+    match random.choice(["revoke all", "revoke a", "fail", "renew", "renew"]):
+        case "revoke all":
+            return run_to_end(side.memory.revoke())
+        case "fail":
+            side.decider.failures = 3
+        case "renew":
+            work, side.later[:] = [*side.later], []
+            for each in work:
+                run_to_end(each)
+        case _:
+            return side.memory.answers.forget(0, 100, lambda known: known.get(OWN) == "a")
+    return None
+
+
+def change(random: Random, side: Side) -> None:
+    """New rules; for namespaces that are kept, equal ones."""
+    kept = random.sample(["", "shop", "bank"], random.randint(0, 3))
+    before = side.rules.table
+    stamps: dict[str, RouteStamp | None] = {}
+    for name, route in {"": before.default, **before.by_namespace}.items():
+        # An equal stamp is another object, as a reload makes it.
+        parts = route.stamp._parts if name in kept and route.stamp else (object(),)
+        stamps[name] = RouteStamp(*parts)
+    if random.random() < 0.3:
+        stamps["shop"] = None
+    if not kept:
+        side.decider.salt += 1
+    side.rules.table = table_with(stamps)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([-1, 1000, 40, 2, 0]), st.booleans())
+def test_a_memory_that_recalls_by_parts_cannot_be_told_from_one_that_does_not(
+    seed: int,
+    uses: int,
+    renews: bool,  # noqa: FBT001 - drawn
+) -> None:
+    random = Random(seed)  # lists of that many things are drawn too short otherwise
+    parts = [part_of(random) for _ in range(2)]
+    messages = [message_of(random, part) for part in parts for _ in range(4)]
+    wanted = CacheSettings(max_shapes=random.randint(1, 3), max_places=random.choice([1, 2, 100]))
+    recalling, asking = (
+        Side(uses=uses, settings=wanted, recalls=recalls, renews=renews)
+        for recalls in (True, False)
+    )
+    try:
+        for number in range(EVENTS):
+            found = happen(Random(seed + number), recalling, messages)
+            assert found == happen(Random(seed + number), asking, messages), number
+            assert recalling.told() == asking.told(), number
+    finally:
+        recalling.close()
+        asking.close()
