@@ -4,6 +4,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import thread as executors
+from contextlib import suppress
 from typing import Final
 
 _EXECUTORS: Final = executors.__name__
@@ -25,4 +26,5 @@ def at_end(close: Callable[[], None]) -> None:
 
     # `atexit` comes too late: by then no executor takes work, and who closes may write to disk.
     # That of `threading` is private, and what concurrent.futures does its own end with (3.9 on).
-    threading._register_atexit(call)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+    with suppress(RuntimeError):  # the end has begun: no thread will start, nothing is to be closed
+        threading._register_atexit(call)  # type: ignore[attr-defined]  # noqa: SLF001 - see above

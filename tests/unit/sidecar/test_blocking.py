@@ -409,3 +409,14 @@ def test_who_is_not_closed_is_closed_with_the_interpreter(
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     kept = b"".join(each.read_bytes() for each in tmp_path.glob("*.spill"))
     assert kept.count(b"ann") == 1
+
+
+def test_one_may_be_made_while_the_interpreter_ends() -> None:
+    script = """
+import atexit
+from remixer.sidecar.blocking import BlockingMixerClient
+atexit.register(lambda: print(BlockingMixerClient("127.0.0.1:1").counts.misses))
+"""
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own
+    assert (done.stdout, done.stderr) == ("0\n", "")
