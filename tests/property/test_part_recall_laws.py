@@ -168,7 +168,9 @@ class Context:
 class Side:
     """One memory with all that is around it."""
 
-    def __init__(self, *, uses: int, settings: CacheSettings, recalls: bool, renews: bool) -> None:
+    def __init__(
+        self, *, uses: int, settings: CacheSettings, most: int, recalls: bool, renews: bool
+    ) -> None:
         self.rules = Rules()
         self.decider = Decider(self.rules, uses)
         self.clock = VirtualClock()
@@ -183,7 +185,10 @@ class Side:
             background=self._put_off if renews else None,
         )
         now_s = self.clock.monotonic_s
-        recall = PartRecall(self.memory, policies=self.rules, now_s=now_s) if recalls else None
+        recall = None
+        if recalls:
+            recall = PartRecall(self.memory, policies=self.rules, now_s=now_s, most=most)
+        self.recall = recall
         (method,) = ext_authz_methods(
             self.memory,
             vocabulary=lambda: VOCABULARY,
@@ -280,8 +285,9 @@ def test_a_memory_that_recalls_by_parts_cannot_be_told_from_one_that_does_not(
     parts = [part_of(random) for _ in range(2)]
     messages = [message_of(random, part) for part in parts for _ in range(4)]
     wanted = CacheSettings(max_shapes=random.randint(1, 3), max_places=random.choice([1, 2, 100]))
+    most = random.choice([1, 100])
     recalling, asking = (
-        Side(uses=uses, settings=wanted, recalls=recalls, renews=renews)
+        Side(uses=uses, settings=wanted, most=most, recalls=recalls, renews=renews)
         for recalls in (True, False)
     )
     try:
@@ -289,6 +295,7 @@ def test_a_memory_that_recalls_by_parts_cannot_be_told_from_one_that_does_not(
             found = happen(Random(seed + number), recalling, messages)
             assert found == happen(Random(seed + number), asking, messages), number
             assert recalling.told() == asking.told(), number
+            assert recalling.recall is None or len(recalling.recall) <= most
     finally:
         recalling.close()
         asking.close()

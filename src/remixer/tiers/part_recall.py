@@ -9,9 +9,9 @@ Only the plain case is dealt with here: places that the part tells, no quotas th
 is left to `CachedMixer`, which comes to the same answer with the same counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from remixer.attributes.bag import Bag
 from remixer.mixer.outcome import CheckOutcome
@@ -19,6 +19,9 @@ from remixer.mixer.request import CheckRequest
 from remixer.tiers.answers import Place
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.recall import KnowingPolicies
+
+_MOST: Final = 2_048
+"""Parts, of a few kilobytes; then all are forgotten."""
 
 Rest: TypeAlias = Callable[[CheckRequest], CheckOutcome | None]
 """The rest of `Mixer.check_now`, for a request of what was looked up."""
@@ -32,20 +35,8 @@ class AllowingPolicies(KnowingPolicies, Protocol):
         ...
 
 
-class Way(NamedTuple):
-    """From a part to its place."""
-
-    rules: object
-    """Those that it was found by."""
-    place: Place | None
-    """None: it is not told by the part, or there is more to do there than to look up."""
-
-
-class KnownPart(Protocol):
-    """What comes with many requests alike."""
-
-    way: Way | None
-    """Kept here by whoever found it."""
+class KnownPart(Hashable, Protocol):
+    """What comes with many requests alike; equal to none but itself."""
 
     def tells(self, name: str) -> bool:
         """Whether the attribute has the same value, or is absent, in all requests with this part."""
@@ -55,31 +46,57 @@ class KnownPart(Protocol):
 class PartRecall:
     """What a memory of verdicts answers by such parts."""
 
-    __slots__ = ("_answers", "_counts", "_memory", "_now_s", "_policies")
+    __slots__ = (
+        "_answers",
+        "_counts",
+        "_memory",
+        "_most",
+        "_now_s",
+        "_places",
+        "_policies",
+        "_rules",
+    )
 
     def __init__(
-        self, memory: CachedMixer, *, policies: AllowingPolicies, now_s: Callable[[], float]
+        self,
+        memory: CachedMixer,
+        *,
+        policies: AllowingPolicies,
+        now_s: Callable[[], float],
+        most: int = _MOST,
     ) -> None:
-        """`policies` and the clock are those of `memory`."""
+        """`policies` and the clock are those of `memory`. `most`: bounds what `len` tells."""
+        self._most = most
+        self._rules: object = None
+        self._places: dict[KnownPart, Place | None] = {}
+        """None: it is not told by the part, or there is more to do there than to look up."""
         self._memory = memory
         self._counts = memory.counts
         self._answers = memory.answers
         self._policies = policies
         self._now_s = now_s
 
+    def __len__(self) -> int:
+        """How many parts are known; bounded."""
+        return len(self._places)
+
     def find(self, bag: Bag, part: KnownPart) -> CheckOutcome | Rest | None:
         """The answer for one who keeps none; or how to come to it; None: ask the memory itself.
 
         `part`: the bag's, which has all that the part tells.
         """
-        way = part.way
-        if way is None or way.rules is not self._policies.rules:
-            way = self._new_way(bag, part)
-        place = way.place
+        rules = self._policies.rules
+        if self._rules is not rules:
+            self._rules = rules
+            self._places.clear()
+        try:
+            place = self._places[part]
+        except KeyError:
+            place = self._new_place(bag, part)
         if place is None:
             return None
         if place.is_forgotten:
-            part.way = None
+            del self._places[part]
             return None
         answers = self._answers
         now_s = self._now_s()
@@ -95,10 +112,11 @@ class PartRecall:
             counts.hit_denials += 1
         return outcome
 
-    def _new_way(self, bag: Bag, part: KnownPart) -> Way:
-        policies = self._policies
-        way = part.way = Way(policies.rules, self._place(bag, part))
-        return way
+    def _new_place(self, bag: Bag, part: KnownPart) -> Place | None:
+        if len(self._places) >= self._most:
+            self._places.clear()
+        place = self._places[part] = self._place(bag, part)
+        return place
 
     def _place(self, bag: Bag, part: KnownPart) -> Place | None:
         policies = self._policies

@@ -13,7 +13,7 @@ operator's fields alone are looked up.
 """
 
 from collections.abc import Container, Hashable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from remixer.attributes.bag import Reference
 from remixer.attributes.static_values import static_value
@@ -26,9 +26,6 @@ from remixer.wire._pb.envoy.service.auth.v3.attribute_context_pb2 import Attribu
 from remixer.wire._pb.remixer.reading.ext_authz_pb2 import StaticParts
 from remixer.wire.framing import embedded
 from remixer.wire.key_plan import SEPARATOR, UNPLANNED, Wanted
-
-if TYPE_CHECKING:
-    from remixer.tiers.part_recall import Way
 
 ROUTE_METADATA_NAMESPACE: Final = "remixer"
 """Fields of a route's metadata under this name are static attributes."""
@@ -45,7 +42,7 @@ MOST_ABSENT: Final = 64
 class StaticPart:
     """What is said."""
 
-    __slots__ = ("_derived", "_key_texts", "has_metadata", "is_kept", "texts", "values", "way")
+    __slots__ = ("_derived", "_key_texts", "has_metadata", "is_kept", "texts", "values")
 
     def __init__(
         self,
@@ -64,7 +61,6 @@ class StaticPart:
         """Whether the message may have dynamic metadata."""
         self.is_kept = False
         """Whether it will be given again."""
-        self.way: Way | None = None
         self._derived = derived
         self._key_texts: dict[frozenset[Reference], str | None] = {}
 
