@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never
 
-from remixer.foundation.http_fields import field_value, is_field_name
+from remixer.foundation.http_fields import field_value, is_field_name, is_framing_name
 from remixer.foundation.status import Code, Status, code_name, http_status
 from remixer.mixer.outcome import (
     CheckOutcome,
@@ -99,6 +99,16 @@ def refusal_text(status: Status) -> str:
     """`CODE_NAME:message`, or the name alone."""
     name = code_name(status.code)
     return f"{name}:{status.message}" if status.message else name
+
+
+def may_be_carried_out(operation: HeaderOperation) -> bool:
+    """Whether it harms no message: it has a name, and writes none of those that frame messages.
+
+    Rules may be another Mixer's, and adapters' answers anybody's; such headers may be removed.
+    """
+    if operation.kind is HeaderOperationKind.REMOVE:
+        return is_field_name(operation.name)
+    return is_field_name(operation.name) and not is_framing_name(operation.name)
 
 
 def with_operations(lines: Sequence[Line], operations: Iterable[HeaderOperation]) -> list[Line]:

@@ -11,9 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 from remixer.attributes.records import text_of
-from remixer.foundation.http_fields import is_framing_name
-from remixer.mixer.http_answer import Answer, Line, has_body, with_operations
-from remixer.mixer.outcome import HeaderOperation, HeaderOperationKind
+from remixer.mixer.http_answer import Answer, Line, has_body, may_be_carried_out, with_operations
+from remixer.mixer.outcome import HeaderOperation
 
 _PLAIN_TEXT: Final = "text/plain"
 
@@ -59,5 +58,5 @@ def _carried_out(operations: Iterable[HeaderOperation]) -> list[HeaderOperation]
         if each.value.isascii()
         else replace(each, value=as_bytes(each.value).decode("latin-1"))
         for each in operations
-        if each.kind is HeaderOperationKind.REMOVE or not is_framing_name(each.name)
+        if may_be_carried_out(each)
     ]

@@ -15,7 +15,13 @@ from remixer.frontends.mixer_v1.codec import (
     decode_report_call,
     report_problem,
 )
-from remixer.mixer.outcome import CheckOutcome, HeaderOperation, QuotaOutcome, RouteDirective
+from remixer.mixer.outcome import (
+    CheckOutcome,
+    HeaderOperation,
+    HeaderOperationKind,
+    QuotaOutcome,
+    RouteDirective,
+)
 from remixer.mixer.request import MatchingQuotas, QuotaArgs
 from remixer.wire._pb.istio.mixer.v1.check_pb2 import CheckRequest, CheckResponse
 from remixer.wire._pb.istio.mixer.v1.report_pb2 import ReportRequest
@@ -176,6 +182,15 @@ def test_header_operations_are_of_one_line_and_have_names() -> None:
     found = encoded(replace(NOTHING, directive=directive)).precondition.route_directive
     for side in (found.request_header_operations, found.response_header_operations):
         assert [(each.name, each.value) for each in side] == [("x-q", "a  x-evil: 1")]
+
+
+def test_header_operations_write_nothing_that_says_where_a_message_ends() -> None:
+    removal = HeaderOperation("Upgrade", kind=HeaderOperationKind.REMOVE)
+    operations = (HeaderOperation("Content-Length", "1"), removal, HeaderOperation("te", "x"))
+    directive = RouteDirective(operations, operations)
+    found = encoded(replace(NOTHING, directive=directive)).precondition.route_directive
+    for side in (found.request_header_operations, found.response_header_operations):
+        assert [each.name for each in side] == ["Upgrade"]
 
 
 def test_an_outcome_given_again_is_not_encoded_again() -> None:

@@ -19,8 +19,9 @@ from remixer.attributes.bag import Reference
 from remixer.attributes.values import Duration
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import InvalidRequestError
-from remixer.foundation.http_fields import field_value, is_field_name
+from remixer.foundation.http_fields import field_value
 from remixer.foundation.status import Status
+from remixer.mixer.http_answer import may_be_carried_out
 from remixer.mixer.outcome import CheckOutcome, HeaderOperation, RouteDirective
 from remixer.mixer.request import MATCHING, CheckRequest, MatchingQuotas, QuotaArgs
 from remixer.wire._pb.istio.mixer.v1 import check_pb2, report_pb2
@@ -322,7 +323,7 @@ def _encoded_directive(directive: RouteDirective) -> bytes:
 
 
 def _operations(operations: Sequence[HeaderOperation]) -> list[check_pb2.HeaderOperation]:
-    """Proxies put names and values on the wire as they are: see `http_fields`."""
+    """Proxies put names and values on the wire as they are: see `http_answer`, `http_fields`."""
     return [
         check_pb2.HeaderOperation(
             name=each.name,
@@ -330,5 +331,5 @@ def _operations(operations: Sequence[HeaderOperation]) -> list[check_pb2.HeaderO
             operation=check_pb2.HeaderOperation.Operation.Name(each.kind),
         )
         for each in operations
-        if is_field_name(each.name)
+        if may_be_carried_out(each)
     ]

@@ -18,7 +18,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
-from remixer.foundation.http_fields import field_value, is_field_name, is_framing_name
+from remixer.foundation.http_fields import field_value
+from remixer.mixer.http_answer import may_be_carried_out
 from remixer.mixer.outcome import HeaderOperation, HeaderOperationKind
 from remixer.wire._pb.envoy.config.core.v3.base_pb2 import HeaderValueOption
 from remixer.wire.text import encodable
@@ -98,13 +99,9 @@ def _net_effects(operations: Iterable[HeaderOperation]) -> dict[str, _NetEffect]
     """
     effects: dict[str, _NetEffect] = {}
     for operation in operations:
-        if is_field_name(operation.name) and _may_be_written(operation):
+        if may_be_carried_out(operation):
             effects.setdefault(operation.name.lower(), _NetEffect()).apply(operation)
     return effects
-
-
-def _may_be_written(operation: HeaderOperation) -> bool:
-    return operation.kind is HeaderOperationKind.REMOVE or not is_framing_name(operation.name)
 
 
 def _removed(effects: dict[str, _NetEffect]) -> tuple[str, ...]:
