@@ -53,11 +53,23 @@ class BlockingAppMixer(Protocol):
         ...
 
 
-def for_threads(mixer: BlockingAppMixer) -> BlockingAppMixer:
-    """The same; raises TypeError, at the start and not with the first request, for an `AppMixer`.
+def for_asyncio(mixer: AppMixer) -> AppMixer:
+    """The same; raises TypeError, at the start and not with the first request, for another kind.
 
     The two kinds have methods of one name, and most applications are not type-checked.
     """
+    if not hasattr(mixer, "aclose"):
+        message = (
+            f"{type(mixer).__name__} is not for asyncio, and this middleware is. Give it "
+            "`MixerClient(address)` in place of `BlockingMixerClient(address)`, and "
+            "`Remixer.local(directory)` in place of `BlockingMixer(lambda: ...)`."
+        )
+        raise TypeError(message)
+    return mixer
+
+
+def for_threads(mixer: BlockingAppMixer) -> BlockingAppMixer:
+    """As `for_asyncio`; raises TypeError for an `AppMixer`."""
     if hasattr(mixer, "aclose"):
         message = (
             f"{type(mixer).__name__} is for asyncio, and this middleware is for threads. Give it "

@@ -17,7 +17,7 @@ from remixer.foundation.clock import Clock, SystemClock
 from remixer.foundation.errors import PolicyError
 from remixer.mixer.http_answer import Answer, HttpAnswer, Pass
 from remixer.mixer.request import CheckRequest
-from remixer.sidecar.app_mixer import AppMixer
+from remixer.sidecar.app_mixer import AppMixer, for_asyncio
 from remixer.sidecar.asgi_http import App, HttpFlow, Receive, Send, send_answer
 from remixer.sidecar.asgi_lifespan import Lifespan
 from remixer.sidecar.asgi_scope import (
@@ -55,13 +55,13 @@ class MixerMiddleware:
 
         `quotas`: what each request is charged. `exclude`: paths that are neither checked nor
         reported. `trust`: whose headers tell where a request comes from. Raises ValueError for an
-        `exclude` that is no path.
+        `exclude` that is no path, and TypeError for a Mixer for threads.
 
         The Mixer is started and closed with the application's lifespan; without one it starts with
         the first request, and closing it is up to whoever made it.
         """
         self._app = app
-        self._mixer = mixer
+        self._mixer = for_asyncio(mixer)
         self._inbound = Inbound(attributes=attributes, quotas=quotas, exclude=exclude)
         self._reader = ScopeReader(HopReader(trust))
         self._clock = clock or SystemClock()

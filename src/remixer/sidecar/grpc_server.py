@@ -29,7 +29,7 @@ from remixer.foundation.errors import StartupError, UnavailableError
 from remixer.foundation.log import event_log
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest
-from remixer.sidecar.app_mixer import AppMixer, BlockingAppMixer, for_threads
+from remixer.sidecar.app_mixer import AppMixer, BlockingAppMixer, for_asyncio, for_threads
 from remixer.sidecar.grpc_call import GrpcCall, GrpcInbound
 from remixer.sidecar.grpc_contexts import AsyncContext, BlockingContext, BlockingWire
 from remixer.sidecar.grpc_handlers import Handler, Method
@@ -73,9 +73,9 @@ class MixerInterceptor(_AsyncInterceptor):
         reported, `/package.Service/Method`, or `/package.Service/` for all of a service. `trust`:
         whose metadata tells where a call comes from. `authority`: what clients call this server,
         for `request.host`, which gRPC does not tell. Raises ValueError for an `exclude` that is no
-        path.
+        path, and TypeError for a Mixer for threads.
         """
-        self._mixer = mixer
+        self._mixer = for_asyncio(mixer)
         self._inbound = GrpcInbound(
             attributes=attributes,
             quotas=quotas,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from remixer.attributes.bag import Bag, plain_bag
+from remixer.embedded import Remixer
 from remixer.foundation.errors import CheckFailedError
 from remixer.foundation.status import Code
 from remixer.mixer.outcome import CheckOutcome, HeaderOperation, HeaderOperationKind, Provenance
@@ -14,6 +15,8 @@ from remixer.mixer.request import MatchingQuotas, QuotaArgs
 from remixer.sidecar.asgi import MixerMiddleware
 from remixer.sidecar.asgi_http import App, Event, Receive, Send
 from remixer.sidecar.asgi_scope import Scope
+from remixer.sidecar.blocking import BlockingMixer, BlockingMixerClient
+from remixer.sidecar.grpc_server import MixerInterceptor
 from remixer.sidecar.hop_trust import HopTrust
 from remixer.testing.app_mixers import FakeAppMixer, Reported, allowed, denied
 from remixer.testing.clock import VirtualClock
@@ -766,3 +769,22 @@ async def test_other_kinds_of_scopes_pass() -> None:
     site = Site()
     _, mixer = await run(site, denied(), request={"type": "something.new"})
     assert (len(site.scopes), mixer.reports) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: BlockingMixerClient("mixer:9091"),
+        lambda: BlockingMixer(lambda: Remixer.local(".")),
+    ],
+)
+def test_a_mixer_for_threads_is_refused_when_the_middleware_is_made(
+    make: Callable[[], Any],
+) -> None:
+    async def app(*_: object) -> None:
+        """Never called."""
+
+    with pytest.raises(TypeError, match=r"not for asyncio.*`MixerClient"):
+        MixerMiddleware(app, make())
+    with pytest.raises(TypeError, match=r"not for asyncio.*`MixerClient"):
+        MixerInterceptor(make())

@@ -494,10 +494,15 @@ async def test_a_whole_service_is_excluded_by_its_name(flavour: Flavour) -> None
     assert service.requests() == []
 
 
-@pytest.mark.parametrize("make", [MixerInterceptor, BlockingMixerInterceptor])
-def test_an_exclude_that_is_no_path_is_refused(make: Callable[..., object]) -> None:
+@pytest.mark.parametrize(
+    ("make", "mixer"),
+    [(MixerInterceptor, FakeAppMixer), (BlockingMixerInterceptor, FakeBlockingMixer)],
+)
+def test_an_exclude_that_is_no_path_is_refused(
+    make: Callable[..., object], mixer: Callable[..., object]
+) -> None:
     with pytest.raises(ValueError, match="is no path"):
-        make(FakeBlockingMixer(deciding(None)), exclude=("grpc.health.v1.Health/",))
+        make(mixer(deciding(None)), exclude=("grpc.health.v1.Health/",))
 
 
 async def test_quotas_are_asked_for_each_call(flavour: Flavour) -> None:
