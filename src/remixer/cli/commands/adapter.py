@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from remixer.cli.address_options import listen_address
 from remixer.cli.commands.adapter_kactivator import kactivator
 from remixer.cli.console import OutputFlag, OutputFormat
 from remixer.cli.exits import ExitCode
@@ -106,10 +107,20 @@ def serve(  # noqa: PLR0913 - typer reads one parameter per flag
     target: Annotated[str, _TARGET],
     *,
     address: Annotated[
-        str, typer.Option(metavar="HOST:PORT|unix:PATH", help="Where Mixers call it, over gRPC.")
+        str,
+        typer.Option(
+            metavar="HOST:PORT|unix:PATH",
+            help="Where Mixers call it, over gRPC.",
+            callback=listen_address,
+        ),
     ] = "127.0.0.1:9070",
     metrics_address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Metrics at /metrics, over HTTP.")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Metrics at /metrics, over HTTP.",
+            callback=listen_address,
+        ),
     ] = None,
     transport: Annotated[Stack, typer.Option(help="The HTTP/2 stack under gRPC.")] = Stack.GRPCIO,
     tls_certificate: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from remixer.cli.address_options import listen_address
 from remixer.observability.logs import LogFormat, LogLevel
 from remixer.transport.port import TlsFiles
 
@@ -49,7 +50,11 @@ def kactivator(  # noqa: PLR0913 - typer reads one parameter per flag
     *,
     address: Annotated[
         str,
-        typer.Option(metavar="HOST:PORT|unix:PATH", help="Where Mixers call it, over gRPC."),
+        typer.Option(
+            metavar="HOST:PORT|unix:PATH",
+            help="Where Mixers call it, over gRPC.",
+            callback=listen_address,
+        ),
     ] = _DEFAULT_ADDRESS,
     autoscaler: Annotated[
         str,
@@ -92,7 +97,12 @@ def kactivator(  # noqa: PLR0913 - typer reads one parameter per flag
         ),
     ] = None,
     metrics_address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Metrics at /metrics, over HTTP.")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Metrics at /metrics, over HTTP.",
+            callback=listen_address,
+        ),
     ] = None,
     tls_certificate: Annotated[
         str | None,

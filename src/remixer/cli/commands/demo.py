@@ -5,10 +5,11 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from remixer.cli.address_options import tcp_listen_address
 from remixer.cli.console import OutputFlag, OutputFormat
 from remixer.cli.demo.options import ANY_PORT, DemoOptions
 
-_Address: TypeAlias = Annotated[str, typer.Option(metavar="HOST:PORT")]
+_Address: TypeAlias = Annotated[str, typer.Option(metavar="HOST:PORT", callback=tcp_listen_address)]
 
 
 def demo(
@@ -28,6 +29,7 @@ def demo(
     Exit codes:
     0 every request came out as expected
     1 one did not, or a part could not start
+    2 the command line cannot be understood
     130 interrupted
     """
     from remixer.cli.demo.program import run_demo
