@@ -346,7 +346,8 @@ class CachedMixer:
                 "stale_answer_used",
                 place=str(question.place.name),
                 code=error.code.name,
-                ended_s=round(now_s - question.ended_s, 1),
+                # 0 if its uses ended before its time.
+                ended_s=max(0.0, round(now_s - question.ended_s, 1)),
                 held_back=held_back,
             )
         # Apart, because it may quote an attribute's value.

@@ -782,6 +782,25 @@ async def test_the_failure_of_one_is_met_with_a_stale_answer_by_all() -> None:
     assert cached.counts.stale == 3
 
 
+@pytest.mark.parametrize(("uses", "after_s", "ended_s"), [(-1, 70.0, 10.0), (1, 20.0, 0.0)])
+@in_virtual_time
+async def test_the_log_tells_how_long_ago_a_stale_answer_ended(
+    uses: int, after_s: float, ended_s: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = Scene()
+    cached = scene.cached()
+    scene.inner.answer = outcome(uses=uses)
+    for _ in range(2):
+        await cached.check(request())
+    wait(after_s)
+    scene.inner.answer = UnavailableError("down")
+    answer = cached.check_now(request())
+    assert answer is not None
+    assert answer.provenance is Provenance.STALE
+    (told,) = (getattr(each, "fields", {}) for each in caplog.records)
+    assert told["ended_s"] == ended_s
+
+
 @in_virtual_time
 async def test_without_a_stale_answer_the_failure_of_one_is_his_own() -> None:
     scene = Scene(Script(waits=True))
