@@ -4,7 +4,7 @@
 
 #include "clock.h"
 
-enum { WAYS = 4 };
+enum { WAYS = 4, SHAPE_REST_US = 60000000 }; /* longer than any that is in use rests */
 
 bool check_cache_open(check_cache *cache, size_t most_entries) {
     *cache = (check_cache){.set_count = 1};
@@ -59,21 +59,42 @@ const check_verdict *check_cache_find(check_cache *cache, const check_request *r
         check_entry *found =
             length == 0 ? NULL : find(cache, (text){(const char *)key, length});
         const check_verdict *verdict = found == NULL ? NULL : use(found, now_us);
-        if (verdict != NULL)
+        if (verdict != NULL) {
+            cache->shape_used_us[i] = now_us;
             return verdict;
+        }
     }
     return NULL;
 }
 
-/* The number of a shape, known from now on; -1 if there are too many. */
-static int shape_number(check_cache *cache, const check_shape *shape) {
-    for (size_t i = 0; i < cache->shape_count; i++)
-        if (shape_equal(&cache->shapes[i], shape))
-            return (int)i;
-    if (cache->shape_count == MOST_SHAPES)
+/* The number of the shape that rests the longest, with nothing left of it; -1 if none rests. */
+static int number_at_rest(check_cache *cache, int64_t now_us) {
+    int number = 0;
+    for (int i = 1; i < MOST_SHAPES; i++)
+        if (cache->shape_used_us[i] < cache->shape_used_us[number])
+            number = i;
+    if (cache->shape_used_us[number] > now_us - SHAPE_REST_US)
         return -1;
-    cache->shapes[cache->shape_count] = *shape;
-    return (int)cache->shape_count++;
+    for (size_t i = 0; i < cache->set_count * WAYS; i++)
+        if (cache->entries[i].key != NULL && cache->entries[i].key[0] == number)
+            forget(&cache->entries[i]);
+    return number;
+}
+
+/* The number of a shape, known from now on; -1 if there are too many. */
+static int shape_number(check_cache *cache, const check_shape *shape, int64_t now_us) {
+    int number = 0;
+    while (number < (int)cache->shape_count && !shape_equal(&cache->shapes[number], shape))
+        number++;
+    if (number == MOST_SHAPES)
+        number = number_at_rest(cache, now_us);
+    if (number < 0)
+        return -1;
+    if (number == (int)cache->shape_count)
+        cache->shape_count++;
+    cache->shapes[number] = *shape;
+    cache->shape_used_us[number] = now_us;
+    return number;
 }
 
 static check_entry *place_for(check_cache *cache, text key) {
@@ -90,18 +111,31 @@ static check_entry *place_for(check_cache *cache, text key) {
     return first;
 }
 
-void check_cache_put(check_cache *cache, const check_shape *shape, const check_request *request,
-                     check_verdict verdict) {
+/* Of a body that was read into more room than it took. */
+static void fit_body(check_verdict *verdict) {
+    if (verdict->body_length == 0) {
+        free(verdict->body);
+        verdict->body = NULL;
+    } else {
+        char *fitting = realloc(verdict->body, verdict->body_length);
+        verdict->body = fitting == NULL ? verdict->body : fitting;
+    }
+}
+
+bool check_cache_put(check_cache *cache, const check_shape *shape, const check_request *request,
+                     check_verdict verdict, int64_t now_us) {
     unsigned char key[MOST_KEY_BYTES];
-    int number = shape_number(cache, shape);
+    int number = shape_number(cache, shape, now_us);
     size_t length = number < 0 ? 0 : check_key(shape, (unsigned char)number, request, key);
     unsigned char *kept = length == 0 ? NULL : malloc(length);
     if (kept == NULL) {
         free(verdict.body);
-        return;
+        return false;
     }
     memcpy(kept, key, length);
+    fit_body(&verdict);
     check_entry *place = place_for(cache, (text){(const char *)key, length});
     forget(place);
     *place = (check_entry){kept, length, verdict};
+    return true;
 }

@@ -21,7 +21,7 @@ typedef struct cache_config {
     check_shape always; /* headers that are part of every key */
     names attributes;
     double longest_s;
-    size_t hits, misses, stored; /* counters */
+    size_t hits, misses, stored, unkept; /* counters */
     uint32_t worker_count;
     check_cache *workers;
 } cache_config;
@@ -103,6 +103,7 @@ static void *config_new(envoy_config envoy, text settings) {
     define(made, "remixer_check_cache.hits", &made->hits);
     define(made, "remixer_check_cache.misses", &made->misses);
     define(made, "remixer_check_cache.stored", &made->stored);
+    define(made, "remixer_check_cache.unkept", &made->unkept);
     return made;
 }
 
@@ -253,8 +254,8 @@ static void store(cache_stream *self, envoy_stream envoy, const check_shape *sha
         free(verdict.body);
         return;
     }
-    check_cache_put(cache, shape, &self->request, verdict);
-    add_one(self->of, self->of->stored);
+    bool is_kept = check_cache_put(cache, shape, &self->request, verdict, clock_us());
+    add_one(self->of, is_kept ? self->of->stored : self->of->unkept);
 }
 
 static void read_denial(envoy_stream envoy, check_verdict *verdict) {

@@ -1,4 +1,6 @@
 /* Verdicts remembered in front of ext_authz. */
+#include <malloc.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../check_cache.h"
@@ -140,6 +142,24 @@ static void an_answer_without_metadata_is_not_kept(void) {
     envoy_dynamic_module_on_http_filter_config_destroy(config);
 }
 
+static void answers_without_a_place_are_counted(void) {
+    const void *config = fake_config("remixer_check_cache", "");
+    char attribute[64];
+    uint64_t before = fake_counter("remixer_check_cache.stored");
+    uint64_t unkept_before = fake_counter("remixer_check_cache.unkept");
+    for (int i = 0; i <= MOST_SHAPES; i++) {
+        (void)snprintf(attribute, sizeof attribute, "request.headers[\"x-%d\"]", i);
+        fake_stream *stream = ask(config, "/never the same", "ann");
+        decide(stream, "allow", 1, attribute);
+        (void)fake_respond(stream, "200");
+        fake_close(stream);
+        CHECK(asks_and_hits(config, "/never the same", "ann") == (i < MOST_SHAPES));
+    }
+    CHECK(fake_counter("remixer_check_cache.stored") - before == MOST_SHAPES);
+    CHECK(fake_counter("remixer_check_cache.unkept") - unkept_before == 1);
+    envoy_dynamic_module_on_http_filter_config_destroy(config);
+}
+
 static void a_verdict_ends_and_the_table_stays_bounded(void) {
     check_cache cache;
     check_shape shape = {0};
@@ -149,8 +169,9 @@ static void a_verdict_ends_and_the_table_stays_bounded(void) {
     for (int i = 0; i < 10000; i++) {
         (void)snprintf(path, sizeof path, "/%d", i);
         request.headers[0].value = text_of(path);
-        check_cache_put(&cache, &shape, &request,
-                        (check_verdict){.is_allowed = true, .until_us = 100 + i, .uses_left = -1});
+        CHECK(check_cache_put(
+            &cache, &shape, &request,
+            (check_verdict){.is_allowed = true, .until_us = 100 + i, .uses_left = -1}, i));
     }
     size_t used = 0;
     for (size_t i = 0; i < cache.set_count * 4; i++)
@@ -158,6 +179,74 @@ static void a_verdict_ends_and_the_table_stays_bounded(void) {
     CHECK(used <= 64);
     CHECK(check_cache_find(&cache, &request, 100 + 9998) != NULL);
     CHECK(check_cache_find(&cache, &request, 100 + 9999) == NULL);
+    check_cache_close(&cache);
+}
+
+static const check_request BY_NOBODY = {.count = 0};
+static const check_verdict FOR_EVER = {
+    .is_allowed = true, .until_us = INT64_MAX, .uses_left = -1};
+
+static check_shape numbered_shape(int number) {
+    char name[32];
+    check_shape shape = {0};
+    (void)snprintf(name, sizeof name, "x-%d", number);
+    CHECK(shape_add(&shape, text_of(name)));
+    return shape;
+}
+
+static bool is_kept(check_cache *cache, int number, int64_t now_us) {
+    check_shape shape = numbered_shape(number);
+    return check_cache_put(cache, &shape, &BY_NOBODY, FOR_EVER, now_us);
+}
+
+static size_t entries_of(const check_cache *cache, unsigned char number) {
+    size_t found = 0;
+    for (size_t i = 0; i < cache->set_count * 4; i++)
+        found += cache->entries[i].key != NULL && cache->entries[i].key[0] == number;
+    return found;
+}
+
+static void a_shape_that_rests_makes_room_for_a_new_one(void) {
+    const int64_t minute_us = 60000000, begin_us = 3 * minute_us;
+    check_cache cache;
+    CHECK(check_cache_open(&cache, 64));
+    for (int i = 0; i < MOST_SHAPES; i++)
+        CHECK(is_kept(&cache, i, begin_us + i));
+    CHECK(!is_kept(&cache, 100, begin_us + minute_us - 1)); /* all are in use */
+    CHECK(is_kept(&cache, 0, begin_us + minute_us - 1));
+    CHECK(is_kept(&cache, 100, begin_us + minute_us + 1)); /* in place of the second */
+    CHECK(shape_equal(&cache.shapes[1], &(check_shape){.names = {"x-100"}, .count = 1}));
+    CHECK(entries_of(&cache, 0) == 1 && entries_of(&cache, 1) == 1);
+    CHECK(!is_kept(&cache, 101, begin_us + minute_us + 1));
+    check_cache_close(&cache);
+}
+
+static void what_is_hit_does_not_rest(void) {
+    check_cache cache;
+    CHECK(check_cache_open(&cache, 64));
+    for (int i = 0; i < MOST_SHAPES; i++)
+        CHECK(is_kept(&cache, i, i));
+    /* The first of them answers a request without headers. */
+    CHECK(check_cache_find(&cache, &BY_NOBODY, 70000000) != NULL);
+    CHECK(is_kept(&cache, 100, 70000001));
+    CHECK(shape_equal(&cache.shapes[0], &(check_shape){.names = {"x-0"}, .count = 1}));
+    check_cache_close(&cache);
+}
+
+static void a_denial_takes_the_room_of_its_text(void) {
+    check_cache cache;
+    check_shape shape = numbered_shape(0);
+    check_verdict denial = {.body = malloc(MOST_DENIAL_BYTES), .body_length = 5, .until_us = 9};
+    CHECK(check_cache_open(&cache, 64) && denial.body != NULL);
+    memcpy(denial.body, "sorry", 5);
+    denial.uses_left = -1;
+    CHECK(check_cache_put(&cache, &shape, &BY_NOBODY, denial, 0));
+    const check_verdict *found = check_cache_find(&cache, &BY_NOBODY, 1);
+    CHECK(found != NULL && malloc_usable_size(found->body) < 64);
+    CHECK(memcmp(found->body, "sorry", found->body_length) == 0);
+    denial = (check_verdict){.body = malloc(MOST_DENIAL_BYTES), .until_us = 9, .uses_left = -1};
+    CHECK(check_cache_put(&cache, &shape, &BY_NOBODY, denial, 0));
+    CHECK(check_cache_find(&cache, &BY_NOBODY, 1)->body == NULL);
     check_cache_close(&cache);
 }
 
@@ -193,7 +282,11 @@ const test_case CACHE_TESTS[] = {
     TEST(a_denied_request_gets_the_same_answer_again),
     TEST(a_denial_cut_short_is_not_kept),
     TEST(an_answer_without_metadata_is_not_kept),
+    TEST(answers_without_a_place_are_counted),
     TEST(a_verdict_ends_and_the_table_stays_bounded),
+    TEST(a_shape_that_rests_makes_room_for_a_new_one),
+    TEST(what_is_hit_does_not_rest),
+    TEST(a_denial_takes_the_room_of_its_text),
     TEST(a_key_has_a_longest_length),
     TEST(repeated_headers_and_their_borders_count),
     {NULL, NULL},
