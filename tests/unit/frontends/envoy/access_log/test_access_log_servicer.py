@@ -99,8 +99,15 @@ async def test_each_message_is_one_report() -> None:
 
 async def test_messages_that_are_there_at_once_are_one_report() -> None:
     mixer = Reports()
+    messages = [http_message(f"/{number}") for number in range(20)]
+    await together(mixer, *messages[:10], b"", *messages[10:])
+    assert paths(mixer) == [[f"/{number}" for number in range(20)]]
+
+
+async def test_a_few_entries_of_several_messages_are_reported_by_message() -> None:
+    mixer = Reports()
     await together(mixer, http_message("/a", "/b"), b"", http_message("/c"))
-    assert paths(mixer) == [["/a", "/b", "/c"]]
+    assert paths(mixer) == [["/a", "/b"], ["/c"]]
 
 
 async def test_a_report_has_no_more_entries_than_are_gathered() -> None:
@@ -125,10 +132,10 @@ async def test_a_long_message_is_several_reports_where_few_are_wanted_at_once() 
 
 async def test_requests_and_connections_are_reported_apart() -> None:
     mixer = Reports()
-    connection = tcp_message("c", 10, 1, AccessLogType.TcpPeriodic)
-    await together(mixer, http_message("/a"), connection, http_message("/b"))
+    requests, connection = http_message("/a"), tcp_message("c", 1, 1, AccessLogType.TcpPeriodic)
+    await together(mixer, *[requests] * 5, connection, connection, *[requests] * 2)
     protocols = [[bag["context.protocol"] for bag in bags] for bags in mixer.kept]
-    assert protocols == [["http"], ["tcp"], ["http"]]
+    assert protocols == [["http"] * 5, ["tcp"] * 2, ["http"] * 2]
 
 
 async def test_entries_that_were_read_are_reported_though_the_stream_is_cancelled() -> None:
