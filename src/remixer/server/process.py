@@ -10,9 +10,12 @@ import uvloop
 from remixer.foundation.errors import StartupError
 from remixer.observability.logs import LogFormat, LogLevel, configure_logging
 from remixer.server.lifecycle import Lifecycle, stop_on_signals
+from remixer.server.setting_table import SettingsError
 
 STOPPED: Final = 0
 NOT_STARTED: Final = 1
+NOT_UNDERSTOOD: Final = 2
+"""A setting, or a file that it names, cannot be used."""
 
 
 class Runnable(Protocol):
@@ -39,6 +42,10 @@ def run_process(
     on_logging()
     try:
         uvloop.run(_run(make))
+    except SettingsError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return NOT_UNDERSTOOD
     except StartupError as error:
         print(f"error: {error}", file=sys.stderr)
         return NOT_STARTED

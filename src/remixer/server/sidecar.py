@@ -21,12 +21,13 @@ from remixer.server.lifecycle import Lifecycle, Part, Readiness, Service, runnin
 from remixer.server.monitoring import monitoring_routes
 from remixer.server.pages import pages_part
 from remixer.server.revocation_marks import marked
+from remixer.server.setting_table import SettingsError
 from remixer.server.sidecar_client import client_settings
 from remixer.server.sidecar_settings import SidecarSettings
 from remixer.server.standard_attributes import standard_vocabulary
 from remixer.server.task_home import TaskHome
 from remixer.sidecar.client_config.attribute_layers import local_node
-from remixer.sidecar.client_config.loading import load_client_config
+from remixer.sidecar.client_config.loading import ClientConfigError, load_client_config
 from remixer.sidecar.client_config.services import ClientConfig
 from remixer.sidecar.configured import ConfiguredMixer
 from remixer.sidecar.settings import ClientSettings
@@ -53,7 +54,7 @@ class SidecarServer:
         clock: Clock | None = None,
         on_started: Callable[[], None] | None = None,
     ) -> None:
-        """Raises `StartupError` for a configuration file that cannot be used."""
+        """Raises `SettingsError` for a configuration file that cannot be used."""
         self._settings = settings
         self._clock = clock or SystemClock()
         self._on_started = on_started
@@ -225,11 +226,15 @@ class SidecarServer:
 
 
 def _config_of(settings: SidecarSettings) -> ClientConfig | None:
+    """Raises `SettingsError` with every fault of the file."""
     if settings.client_config is None:
         return None
     uid = settings.source_uid
     node = local_node(uid=uid, namespace=uid.rpartition(".")[2] if "." in uid else "")
-    config = load_client_config(settings.client_config, node=node)
+    try:
+        config = load_client_config(settings.client_config, node=node)
+    except ClientConfigError as error:
+        raise SettingsError(error.errors) from error
     for each in config.warnings:
         _log.warning("client_config", problem=str(each))
     return config

@@ -26,10 +26,10 @@ class ClientConfigError(StartupError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems: Final = tuple(problems)
-        errors = [each for each in problems if each.severity is Severity.ERROR]
-        lines = [str(each) for each in errors[:_SHOWN]]
-        if len(errors) > _SHOWN:
-            lines.append(f"and {len(errors) - _SHOWN} more")
+        self.errors: Final = tuple(each for each in problems if each.severity is Severity.ERROR)
+        lines = [str(each) for each in self.errors[:_SHOWN]]
+        if len(self.errors) > _SHOWN:
+            lines.append(f"and {len(self.errors) - _SHOWN} more")
         super().__init__("\n".join(lines))
 
 
