@@ -105,7 +105,7 @@ async def test_an_autoscaler_that_goes_away_is_told(autoscaler: KnativeAutoscale
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("cart", "--autoscaler", "ws://a:1"), "has no namespace"),
+        (("cart", "--autoscaler", "ws://a:1"), "error: `cart` has no namespace"),
         (("shop/*", "--autoscaler", "ws://a:1"), "no name that Kubernetes takes"),
         ((_KEY, "--autoscaler", "http://a:1"), "no websocket address"),
         ((_KEY, "--autoscaler", "ws://a:1", "--encoding", "gob", "--release", "9.9"), "9.9"),

@@ -87,7 +87,7 @@ def run_poke(wanted: Poke, output: OutputFormat) -> int:
 def _checked(wanted: Poke) -> Encoding:
     if fault := entry_fault(wanted.revision.replace("*", "?")):
         raise OperatorError(
-            what=f"`{wanted.revision!a}` {fault}",
+            what=f"`{wanted.revision}` {fault}",
             where="NAMESPACE/REVISION",
             next_step="see `kubectl get revisions -A`",
         )

@@ -5,7 +5,7 @@ from typing import Final
 
 import aiohttp
 
-from remixer.drivers.http_client import shown_url
+from remixer.drivers.http_client import shown_url, unreadable_answer
 from remixer.drivers.websocket import (
     NO_CODE,
     HandshakeRefusedError,
@@ -191,5 +191,6 @@ def _reason(error: Exception) -> str:
     """Without the URL, which aiohttp repeats in some of its texts."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error.strerror or str(error.os_error)
-    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
-    return text or type(error).__name__
+    if isinstance(error, aiohttp.ClientResponseError):
+        return unreadable_answer(error.message)
+    return str(error) or type(error).__name__

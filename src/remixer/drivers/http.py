@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from remixer.drivers.http_client import HttpError, HttpResponse, shown_url
+from remixer.drivers.http_client import HttpError, HttpResponse, shown_url, unreadable_answer
 
 _MOST_REDIRECTS: Final = 5  # a list that moved, behind a load balancer that adds a slash
 _MOST_CONNECTIONS: Final = 16  # adapters fetch a handful of documents a minute
@@ -90,8 +90,9 @@ def _reason(error: Exception) -> str:
     """Without the URL, which aiohttp repeats in some of its texts."""
     if isinstance(error, aiohttp.InvalidURL):
         return "not a URL"
-    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
-    return text or type(error).__name__
+    if isinstance(error, aiohttp.ClientResponseError):
+        return unreadable_answer(error.message)
+    return str(error) or type(error).__name__
 
 
 async def _fetch(session: aiohttp.ClientSession, url: str, limit_bytes: int) -> HttpResponse:

@@ -44,6 +44,12 @@ def shown_url(url: str) -> str:
     return f"{scheme}{mark}{host}{slash}{path}{'?…' if question else ''}"
 
 
+def unreadable_answer(reason: str) -> str:
+    """What to say of bytes that are no HTTP. `reason`: a library's, whose later lines quote them."""
+    first = reason.partition("\n")[0].rstrip(":")
+    return f"the answer is no HTTP ({first})" if first else "the answer is no HTTP"
+
+
 class HttpClient(Protocol):
     """Fetches whole documents of bounded size."""
 

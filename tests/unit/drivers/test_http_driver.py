@@ -125,3 +125,17 @@ async def test_an_answer_that_is_no_http_is_told_without_the_secrets_of_the_url(
         await client.aclose()
         server.close()
         await server.wait_closed()
+
+
+async def test_an_answer_that_is_no_http_is_one_line(client: AioHttpClient) -> None:
+    async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"garbage\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with server:
+        with pytest.raises(HttpError) as caught:
+            await client.get(url, timeout_s=60, limit_bytes=_LIMIT)
+    assert str(caught.value) == f"GET {url}: the answer is no HTTP (Bad status line)"

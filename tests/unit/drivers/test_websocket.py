@@ -128,6 +128,20 @@ async def test_a_peer_that_drops_is_told(peer: _Peer) -> None:
         await AioWebSocketConnector().connect(peer.server.url)
 
 
+async def test_an_answer_that_is_no_http_is_one_line() -> None:
+    async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"garbage\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(babble, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        with pytest.raises(WebSocketError) as caught:
+            await AioWebSocketConnector().connect(url)
+    assert str(caught.value) == f"{url}: the answer is no HTTP (Bad status line)"
+
+
 async def test_nobody_there_is_told(peer: _Peer) -> None:
     await peer.server.stop()
     with pytest.raises(WebSocketError, match=r"ws://127\.0\.0\.1:\d+: "):
