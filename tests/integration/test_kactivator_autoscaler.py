@@ -57,6 +57,13 @@ class _Adapter:
         return line in self._scrape.exposition()
 
     @property
+    def is_connected(self) -> bool:
+        """As the adapter itself sees it."""
+        lines = self._scrape.exposition().splitlines()
+        (line,) = [each for each in lines if each.startswith("remixer_knative_connected{")]
+        return line.endswith(" 1")
+
+    @property
     def links(self) -> AutoscalerLinks:
         return self._scrape.shared("kactivator", AutoscalerLinks)
 
@@ -233,6 +240,7 @@ async def test_twenty_revisions_at_once_are_woken_by_two_messages(
         autoscaler.add(f"shop/{name}")
     async with _adapter(_params(autoscaler)) as adapter:
         await _connected(autoscaler)
+        await _until(autoscaler, lambda: adapter.is_connected)
         for name in names:
             adapter.check(f"{name}.shop.svc")
         await _until(autoscaler, lambda: len(autoscaler.decisions) == 20)
@@ -292,8 +300,10 @@ async def test_a_request_is_held_until_its_address_answers(autoscaler: KnativeAu
         )
         async with _holding(params) as handler, asyncio.TaskGroup() as group:
             await _connected(autoscaler)
-            waiting = [group.create_task(_hold(handler)) for _ in range(50)]
+            waiting = [group.create_task(_hold(handler))]
             await autoscaler.until_desired(_KEY, 1)
+            waiting += [group.create_task(_hold(handler)) for _ in range(49)]
+            await asyncio.sleep(0)
             assert not any(each.done() for each in waiting)
             await pod.start()
             async with asyncio.timeout(60):

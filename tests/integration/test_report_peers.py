@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -30,12 +31,14 @@ from remixer.wire.report_batch import BatchLimits
 pytestmark = pytest.mark.integration
 
 PATIENCE_S = 60.0
-HASTY = ReportSettings(
+PATIENT = ReportSettings(
     batch=BatchLimits(most_records=10),
     interval_s=0.05,
-    call_timeout_s=0.5,
+    call_timeout_s=PATIENCE_S,
     backoff=Backoff(first_s=0.02, longest_s=0.1),
 )
+HASTY = replace(PATIENT, call_timeout_s=0.5)
+"""With those who never answer."""
 
 
 class NotingMixer:
@@ -80,7 +83,7 @@ async def served(mixer: NotingMixer, path: Path) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def sending(
-    path: Path, settings: ReportSettings = HASTY, *, spill: Path | None = None
+    path: Path, settings: ReportSettings = PATIENT, *, spill: Path | None = None
 ) -> AsyncIterator[ReportPipeline]:
     """A pipeline that makes a connection per call: what is tested is not the channel."""
 
@@ -192,7 +195,7 @@ async def test_bad_peers_get_nothing_lost(
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
 
-    async with sending(path) as pipeline:
+    async with sending(path, HASTY) as pipeline:
         bad = await asyncio.start_unix_server(serve, path)
         pipeline.put(bags(0, 25))
         await holds(lambda: pipeline.counts.remote_report_calls > 2 and bool(peers))

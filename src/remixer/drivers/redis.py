@@ -297,9 +297,11 @@ class RedisClient:
             cancellation.pass_on()
         except RedisUnavailableError:
             self._rest.failed()
+            cancellation.pass_on()
             raise
         except RedisAnswerError:
             self._rest.succeeded()
+            cancellation.pass_on()
             raise
         except asyncio.CancelledError:
             if self._clock.monotonic_s() - begun_s >= _SLOW_S:

@@ -144,12 +144,14 @@ class RedisValues:
         await self._client.execute("PUBLISH", channel, "")
 
     async def listen(self, channel: str, on_notice: Callable[[], None]) -> None:
+        cancellation = Cancellation()
         while True:
             try:
                 await self._client.ping()  # a cluster's client must know the layout first
                 async with contextlib.aclosing(self._client.pub_sub()) as connection:
                     await _hear(connection, channel, on_notice)
             except Exception as error:  # noqa: BLE001 - the library trips over nonsense, too
+                cancellation.pass_on()
                 _log.info("notices_not_heard", reason=str(self._client.told(error)))
             await asyncio.sleep(_AGAIN_S)
 

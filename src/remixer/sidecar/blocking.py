@@ -36,6 +36,7 @@ from remixer.sidecar.settings import ClientSettings
 from remixer.tiers.answers import Answers, Question
 from remixer.tiers.cached import Policies
 from remixer.tiers.settings import CacheSettings
+from remixer.transport.grpc_threads import wait_until_ended
 
 _MOST_REPORTS: Final = 10_000
 """Waiting for the loop, which empties the queue at once; more means that it hangs."""
@@ -115,6 +116,8 @@ class BlockingMixer:
         self._lock = threading.Lock()
         self._life: _Life | None = None
         self._is_closed = False
+        self._may_linger = False
+        """Whether gRPC's threads may still be ending."""
         self._answers = Answers(self._settings, random=Random())  # noqa: S311 - spreads expiry
         self.counts = BlockingCounts()
 
@@ -165,6 +168,7 @@ class BlockingMixer:
             _log.warning("mixer_not_closed_in_time", seconds=_CLOSE_S)
         finally:
             life.thread.stop(bound_s=_CLOSE_S)
+            self._may_linger = True
 
     def __enter__(self) -> Self:
         return self
@@ -228,6 +232,9 @@ class BlockingMixer:
 
     def _before_fork(self) -> None:
         life = self._life
+        if self._may_linger:
+            self._may_linger = False
+            wait_until_ended()
         if life is None or life.thread.is_current:
             return
         try:

@@ -14,6 +14,7 @@ from remixer.foundation.errors import InternalError, RemixerError, StartupError
 from remixer.foundation.log import event_log
 from remixer.sidecar.forks import at_forks, leave_alone
 from remixer.sidecar.loop_lock import LoopLock
+from remixer.transport.grpc_threads import wait_until_ended
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ class LoopLife(Generic[T]):
         "__weakref__",
         "_is_torn",
         "_loop",
+        "_may_linger",
         "_starting",
         "_survives_fork",
         "_whose",
@@ -48,9 +50,11 @@ class LoopLife(Generic[T]):
         self._whose = whose
         self._survives_fork = survives_fork
         self._is_torn = False
+        self._may_linger = False
+        """Whether gRPC's threads may still be ending."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting = LoopLock()
-        at_forks(before=self._warn, in_child=self._leave_to_parent)
+        at_forks(before=self._prepare, in_child=self._leave_to_parent)
 
     async def start(
         self, begin: Callable[[], Awaitable[T]], *, is_running: Callable[[T], bool]
@@ -67,6 +71,7 @@ class LoopLife(Generic[T]):
     def taken(self) -> T | None:
         """What runs no longer, for its end; None: there is nothing, or its loop is gone."""
         held, self.held = self.held, None
+        self._may_linger = held is not None
         return None if self._loop is None or self._loop.is_closed() else held
 
     def absence(self) -> RemixerError:
@@ -76,9 +81,12 @@ class LoopLife(Generic[T]):
         message = f"a {self._whose} is started before it is asked, in each process: `async with`"
         return InternalError(message)
 
-    def _warn(self) -> None:
-        """Only of forks in the loop itself: who forks elsewhere may be about to have it rest."""
+    def _prepare(self) -> None:
+        """Warn, but only of forks in the loop itself: who forks elsewhere may have it rest first."""
         held = self.held
+        if self._may_linger:
+            self._may_linger = False
+            wait_until_ended()
         if held is not None and _is_running(self._loop) and not self._survives_fork(held):
             _log.warning("forked_while_connected", hint=_STEP)
 

@@ -1,7 +1,7 @@
 """A channel that can let go of everything for a moment, as for a fork.
 
 gRPC's threads do not live in a forked child, and what they left there waits for them for ever. A
-process that was at rest while it forked can use gRPC, on both sides.
+process that was at rest while it forked, and in which they had ended, can use gRPC, on both sides.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from remixer.foundation.status import Code
+from remixer.transport.grpc_threads import until_ended
 from remixer.transport.remote_port import RemoteChannel, RpcFailed
 
 _LATE: Final = "no connection before the time was over"
@@ -47,11 +48,18 @@ class RestingChannel:
     async def rest(self) -> None:
         """Finish the calls under way, within a bound; others wait until `wake`."""
         self._is_awake.clear()
+        if await self._let_go():
+            await until_ended()
+        self.is_at_rest = self._channel is None
+
+    async def _let_go(self) -> bool:
+        """Whether there was anything to close."""
         async with self._opening:
             channel, self._channel = self._channel, None
-        if channel is not None:
-            await channel.aclose()
-        self.is_at_rest = self._channel is None
+        if channel is None:
+            return False
+        await channel.aclose()
+        return True
 
     def wake(self) -> None:
         """Be of use again."""
@@ -59,7 +67,9 @@ class RestingChannel:
 
     async def aclose(self) -> None:
         self._is_closed = True
-        await self.rest()
+        self._is_awake.clear()
+        await self._let_go()
+        self.is_at_rest = self._channel is None
         self.wake()
 
     async def _awoken(self) -> RemoteChannel:

@@ -37,7 +37,7 @@ from remixer.wire.forwarded import encode_forwarded
 
 PATIENCE_S: Final = 60.0
 """No test waits so long unless it fails."""
-QUIET_S: Final = 0.3
+QUIET_S: Final = 2.0
 """Longer than a thread takes to end that can."""
 REPLACE, REMOVE, APPEND = HeaderOperationKind
 KINDS: Final = ("Get", "List", "Put", "Chat")

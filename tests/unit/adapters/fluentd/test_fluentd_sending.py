@@ -246,7 +246,7 @@ async def test_a_server_that_hangs_is_left_after_the_timeout() -> None:
 
     async with _server(hang_once) as (server, address), AdapterHarness() as harness:
         handler = await harness.build(
-            INFO, _params(address, require_ack=True, push_timeout_duration=Duration(50 * _MS))
+            INFO, _params(address, require_ack=True, push_timeout_duration=Duration(500 * _MS))
         )
         handler.report([_entry(1)])
         assert await server.numbers(1) == [1]
