@@ -38,6 +38,7 @@ class FineSleep:
     def __init__(self) -> None:
         self._library: ctypes.CDLL | None = None
         self._timer = -1
+        self._is_closed = False
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._number = 0
 
@@ -55,7 +56,8 @@ class FineSleep:
         await over
 
     def close(self) -> None:
-        """Whoever sleeps wakes up. Once or twice."""
+        """Whoever sleeps wakes up; whoever still comes sleeps as asyncio does. Once or twice."""
+        self._is_closed = True
         timer, self._timer = self._timer, -1
         if timer >= 0:
             asyncio.get_running_loop().remove_reader(timer)
@@ -63,9 +65,9 @@ class FineSleep:
         self._wake_until(inf)
 
     def _is_open(self) -> bool:
-        """Opened when it is needed first; False where there is no such timer."""
-        if self._timer >= 0:
-            return True
+        """Opened when it is needed first; False where there is no such timer, or not any more."""
+        if self._timer >= 0 or self._is_closed:
+            return not self._is_closed
         if self._library is None:
             self._library = ctypes.CDLL(None)
         try:

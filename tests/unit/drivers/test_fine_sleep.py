@@ -79,4 +79,5 @@ async def test_closing_lets_go_of_who_sleeps_and_of_the_timer() -> None:
         assert open_timers() == before + 1
         sleep.close()
         await task
+    await sleep(0.0005)
     assert open_timers() == before
