@@ -421,7 +421,7 @@ async def test_when_all_addresses_hang_calls_fail_fast_and_each_is_probed_in_tur
     clock = VirtualClock()
     async with back_ends("127.0.0.1:0", "127.0.0.2:0") as ((stuck, a), (back, b)):
         names = Names(target(a), target(b))
-        async with channel(names=names, timeout_s=0.2, clock=clock) as on:
+        async with channel(names=names, timeout_s=1.0, clock=clock) as on:
             await until_ready(on, 2)
             await calls(on, 16)
             assert breaker_of(on) is BreakerState.OPEN
