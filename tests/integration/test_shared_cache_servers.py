@@ -324,7 +324,7 @@ async def test_secrets_are_read_from_a_file_and_read_again(
         assert sum(tiers[2].cache.counts.refused.values()) >= 1
         file.write_text("another secret, a new one\n")
         async with asyncio.timeout(WAIT_S):
-            while await _ask(mixers[1], "eve") is not Provenance.COMPUTED:  # until it has polled
+            while await _ask(mixers[1], "eve") is not Provenance.COMPUTED:  # noqa: ASYNC110 - it polls
                 await asyncio.sleep(0.01)
         for task in running:
             task.cancel()
