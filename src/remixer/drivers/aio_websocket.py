@@ -84,7 +84,7 @@ class AioWebSocket:
         self._timing = timing
         self._is_dead = False
         self._is_waiting = False
-        """Whether the peer has still to read what was sent."""
+        """Whether the peer has still to read what was sent, as far as a send has found out."""
         self._heard_at_s = asyncio.get_running_loop().time()
 
     def send_now(self, payload: bytes) -> bool:

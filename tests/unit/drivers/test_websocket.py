@@ -65,6 +65,33 @@ async def test_messages_arrive_binary_and_in_order(peer: _Peer) -> None:
     assert peer.server.texts == 0
 
 
+async def test_what_is_sent_without_waiting_arrives_between_the_others(peer: _Peer) -> None:
+    socket = await AioWebSocketConnector().connect(peer.server.url)
+    assert socket.send_now(b"first")
+    await socket.send(b"second")
+    assert socket.send_now(b"third")
+    await peer.until(lambda: len(peer.got) == 3)
+    await socket.aclose()
+    assert peer.got == [b"first", b"second", b"third"]
+    with pytest.raises(WebSocketError):
+        socket.send_now(b"fourth")
+
+
+async def test_a_peer_that_reads_nothing_is_not_sent_more_without_waiting(peer: _Peer) -> None:
+    peer.server.reading.clear()
+    socket = await AioWebSocketConnector(timing=_QUICK).connect(peer.server.url)
+    taken = 0
+    while socket.send_now(b"x" * 1_000_000):
+        taken += 1
+        assert taken < 100, "a buffer without end"
+    assert taken
+    with pytest.raises(WebSocketError, match="the peer reads nothing"):
+        await socket.send(b"x" * 1_000_000)
+    assert not socket.send_now(b"still nothing")
+    peer.server.reading.set()
+    await socket.aclose()
+
+
 async def test_neither_origin_nor_subprotocol_nor_compression_is_offered(peer: _Peer) -> None:
     socket = await AioWebSocketConnector().connect(peer.server.url)
     await socket.aclose()
