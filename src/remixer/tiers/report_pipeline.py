@@ -1,7 +1,8 @@
 """Finished requests on their way to a Mixer: taken at once, sent in batches, kept while it is away.
 
-Theory of operation. `put` encodes and returns. What is encoded becomes a *report* when it is
-large enough, or an interval after its first record; reports wait in the backlog, oldest first.
+Theory of operation. `put` takes note and returns; records are encoded where one more makes enough
+of them to be encoded together, or an interval after the first. What is encoded becomes a *report*
+when it is large enough, or after that interval; reports wait in the backlog, oldest first.
 `run` sends them, a few at a time. There are three fates of a call:
 
 * taken: the next one goes;
@@ -122,7 +123,7 @@ class ReportPipeline:
         return self._batch.records + self._backlog.records
 
     def put(self, bags: Sequence[Bag]) -> None:
-        """Take note; never waits. Keeps nothing of `bags`."""
+        """Take note; never waits. What changes of `bags` afterwards changes nothing."""
         self.counts.report_calls += len(bags)
         if self._is_closing:
             self._drop(len(bags), "the client is closed")
