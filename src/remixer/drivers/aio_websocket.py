@@ -92,7 +92,7 @@ class AioWebSocket:
             return False
         sending = self._socket.send_bytes(payload)
         try:
-            sending.send(None)
+            awaited = sending.send(None)
         except StopIteration:
             return True
         except (aiohttp.ClientError, OSError) as error:
@@ -100,6 +100,9 @@ class AioWebSocket:
             raise WebSocketError(message) from error
         # It is in the buffer, and the coroutine would wait for room: the next one has to.
         self._is_waiting = True
+        if awaited is not None:
+            # Others may await the same future.
+            awaited._asyncio_future_blocking = False  # noqa: SLF001 - protocol of asyncio's futures
         sending.close()
         return True
 
