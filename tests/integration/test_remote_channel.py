@@ -404,6 +404,22 @@ async def test_an_address_that_hangs_takes_no_other_with_it_and_is_tried_by_one_
             assert stuck.calls == 18
 
 
+async def test_an_address_that_hangs_keeps_few_calls_before_it_is_known() -> None:
+    async with back_ends("127.0.0.1:0", "127.0.0.2:0") as ((stuck, a), (well, b)):
+        names = Names(target(a), target(b))
+        async with channel(names=names) as on, asyncio.TaskGroup() as group:
+            await until_ready(on, 2)
+            well.released.set()
+            waiting = [group.create_task(call(on, "Hang")) for _ in range(2)]
+            await stuck.reached.wait()
+            await until(lambda: on.status.calls_under_way == 1)
+            for _ in range(20):
+                await call(on)
+            assert (stuck.calls, well.calls) == (1, 21)
+            stuck.released.set()
+            assert [await each for each in waiting] == [b"hello", b"hello"]
+
+
 async def test_an_address_that_refuses_every_call_takes_no_other_with_it() -> None:
     async with back_ends("127.0.0.1:0", "127.0.0.2:0") as ((bad, a), (well, b)):
         names = Names(target(a), target(b))

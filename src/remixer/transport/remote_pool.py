@@ -2,16 +2,18 @@
 
 Theory of operation. One background task (`run`) owns everything that lives: it resolves the
 name again and again, opens a subchannel per address and watches the state of each. A call takes
-the next subchannel that is READY and in good standing; if none is, a READY one that is shunned. If
-none is READY, it waits while one of them may become so; when all have failed it takes a failed one,
-whose call fails at once and says why. Addresses that vanish, and all of them when certificates
-change, are drained: calls under way may end.
+a subchannel that is READY and in good standing, the one with the fewest calls under way, in turn
+among equals: so one that hangs keeps few calls before it is known. If none is, it takes a READY one
+that is shunned. If none is READY, it waits while one of them may become so; when all have failed it
+takes a failed one, whose call fails at once and says why. Addresses that vanish, and all of them
+when certificates change, are drained: calls under way may end.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from grpc import aio
@@ -89,20 +91,11 @@ class AddressPool:
     def pick(self, *, now_s: float, avoid: Subchannel | None = None) -> Subchannel | None:
         """The next one that is connected; None: `wait`. `avoid` only if there is no other."""
         subchannels = self._subchannels
-        count = len(subchannels)
-        shunned: int | None = None
-        for step in range(self._next, self._next + count):
-            one = subchannels[step % count]
-            if one.state is not State.READY or one is avoid:
-                continue
-            if one.standing.lets_in(now_s=now_s):
-                self._next = (step + 1) % count
-                return one
-            shunned = step if shunned is None else shunned
-        if shunned is not None:
-            self._next = (shunned + 1) % count
-            return subchannels[shunned % count]
-        return avoid if avoid in subchannels and avoid.state is State.READY else None
+        index = self._best(now_s, avoid)
+        if index is None:
+            return avoid if avoid in subchannels and avoid.state is State.READY else None
+        self._next = (index + 1) % len(subchannels)
+        return subchannels[index]
 
     def has_other(self, than: Subchannel | None) -> bool:
         """Whether calls can go elsewhere: to one that is connected and in good standing."""
@@ -130,6 +123,27 @@ class AddressPool:
         """The certificates changed: connect anew."""
         self._wanted_era += 1
         self._wake.set()
+
+    def _best(self, now_s: float, avoid: Subchannel | None) -> int | None:
+        """The place of the one to call; None: none is connected, or only `avoid`."""
+        subchannels = self._subchannels
+        count = len(subchannels)
+        best: int | None = None
+        shunned: int | None = None
+        fewest = inf
+        for step in range(self._next, self._next + count):
+            index = step % count
+            one = subchannels[index]
+            if one.state is not State.READY or one is avoid:
+                continue
+            if one.standing.is_good:
+                if one.calls_under_way < fewest:
+                    best, fewest = index, one.calls_under_way
+            elif one.standing.may_be_tried(now_s=now_s):
+                return index
+            elif shunned is None:
+                shunned = index
+        return shunned if best is None else best
 
     @property
     def may_connect(self) -> bool:

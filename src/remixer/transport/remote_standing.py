@@ -27,11 +27,9 @@ class Standing:
     def is_good(self) -> bool:
         return self._try_at_s is None
 
-    def lets_in(self, *, now_s: float) -> bool:
-        """Whether to call here though others are there. True for a shunned one: this is the try."""
-        if self._try_at_s is None:
-            return True
-        if now_s < self._try_at_s:
+    def may_be_tried(self, *, now_s: float) -> bool:
+        """Whether it is shunned and a call should find out whether it still must be: this one."""
+        if self._try_at_s is None or now_s < self._try_at_s:
             return False
         self._try_at_s = now_s + _PAUSE_S
         return True
