@@ -239,4 +239,4 @@ async def test_back_end_is_told_what_is_left_of_the_deadline(
     files = resources("checknothing", await serve(described), "") + mesh_rule("r", action("h", "i"))
     running = await run(files, adapter_timeout_s=3.0)
     await running.engine.check(request())
-    assert 0 < described.times_left_s[0] <= 3.0
+    assert 0 < described.times_left_s[0] <= 3.1  # gRPC rounds what it tells
