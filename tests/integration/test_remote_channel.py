@@ -296,6 +296,17 @@ async def test_a_back_end_that_is_away_fails_no_opening_and_is_found_when_it_com
             assert await call(on) == b"hello"
 
 
+@pytest.mark.parametrize("health_service", ["", "pkg.Service"])
+async def test_why_nobody_can_be_connected_is_told_in_plain_words(
+    health_service: str, nowhere: KeptPort
+) -> None:
+    limits = ChannelLimits(wire=WireLimits(health_service=health_service))
+    async with channel(nowhere.address, limits=limits) as on:
+        failed = await failure(on)
+    at, cause = target(nowhere.address), "nobody listens there (connection refused)"
+    assert failed.message == f"{nowhere.address}: cannot connect to {at}: {cause}"
+
+
 async def test_a_call_that_is_safe_to_retry_goes_to_another_address_when_one_dies() -> None:
     async with back_ends("127.0.0.1:0", "127.0.0.2:0") as ((dying, a), (living, b)):
         names = Names(target(a), target(b))

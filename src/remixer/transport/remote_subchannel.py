@@ -19,7 +19,11 @@ from remixer.transport.remote_standing import Standing
 _LONGEST_DETAILS: Final = 500  # of what a server says; enough for a line in a log
 _LIBRARYS_LATE: Final = "Deadline Exceeded"
 """Part of what the library says when our own time is over; a server says something else."""
-_LIBRARYS_AWAY: Final = "failed to connect to all addresses"
+_LIBRARYS_AWAY: Final = (
+    "failed to connect to all addresses",
+    "connections to all backends failing",
+)
+"""The second where health is asked for."""
 _MOST_METHODS: Final = 256
 """A handler calls a handful; more are not remembered."""
 _CONNECT_MS: Final = 5_000
@@ -146,7 +150,7 @@ class Subchannel:
         if self._bridge is not None and self._bridge.fault is not None:
             return self._bridge.fault
         # Only the library speaks of addresses; a server's own text is passed on as it is.
-        return plain_cause(details) if _LIBRARYS_AWAY in details else None
+        return plain_cause(details) if any(each in details for each in _LIBRARYS_AWAY) else None
 
     def _closed(self) -> RpcFailed:
         return RpcFailed(Code.UNAVAILABLE, f"the connection to {self.address} was closed")
