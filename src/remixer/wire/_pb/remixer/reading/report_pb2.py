@@ -22,11 +22,9 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$remixer/remixer/reading/report.proto\x12\x17remixer.remixer.reading\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"!\n\x0bReportParts\x12\x12\n\nattributes\x18\x01 \x03(\x0c\"\xbd\x07\n\nMergedMaps\x12\r\n\x05words\x18\x01 \x03(\x0c\x12\x41\n\x07strings\x18\x02 \x03(\x0b\x32\x30.remixer.remixer.reading.MergedMaps.StringsEntry\x12?\n\x06int64s\x18\x03 \x03(\x0b\x32/.remixer.remixer.reading.MergedMaps.Int64sEntry\x12\x41\n\x07\x64oubles\x18\x04 \x03(\x0b\x32\x30.remixer.remixer.reading.MergedMaps.DoublesEntry\x12=\n\x05\x62ools\x18\x05 \x03(\x0b\x32..remixer.remixer.reading.MergedMaps.BoolsEntry\x12G\n\ntimestamps\x18\x06 \x03(\x0b\x32\x33.remixer.remixer.reading.MergedMaps.TimestampsEntry\x12\x45\n\tdurations\x18\x07 \x03(\x0b\x32\x32.remixer.remixer.reading.MergedMaps.DurationsEntry\x12=\n\x05\x62ytes\x18\x08 \x03(\x0b\x32..remixer.remixer.reading.MergedMaps.BytesEntry\x12H\n\x0bstring_maps\x18\t \x03(\x0b\x32\x33.remixer.remixer.reading.MergedMaps.StringMapsEntry\x1a.\n\x0cStringsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x11:\x02\x38\x01\x1a-\n\x0bInt64sEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0c\x44oublesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a,\n\nBoolsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x08:\x02\x38\x01\x1a\x31\n\x0fTimestampsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a\x30\n\x0e\x44urationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a,\n\nBytesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a\x31\n\x0fStringMapsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\\\n\rMergedEntries\x12\x0f\n\x07strings\x18\x02 \x03(\x0c\x12\x12\n\ntimestamps\x18\x06 \x03(\x0c\x12\x11\n\tdurations\x18\x07 \x03(\x0c\x12\x13\n\x0bstring_maps\x18\t \x03(\x0c\"\xa9\x01\n\x0fLoneReportParts\x12=\n\nattributes\x18\x01 \x03(\x0b\x32).remixer.remixer.reading.LoneElementParts\x12\x15\n\rdefault_words\x18\x02 \x03(\x0c\x12\x19\n\x11global_word_count\x18\x03 \x01(\r\x12%\n\x1drepeated_attributes_semantics\x18\x04 \x01(\x05\"\xcf\x03\n\x10LoneElementParts\x12\r\n\x05words\x18\x01 \x03(\x0c\x12\x45\n\x06int64s\x18\x03 \x03(\x0b\x32\x35.remixer.remixer.reading.LoneElementParts.Int64sEntry\x12M\n\ntimestamps\x18\x06 \x03(\x0b\x32\x39.remixer.remixer.reading.LoneElementParts.TimestampsEntry\x12K\n\tdurations\x18\x07 \x03(\x0b\x32\x38.remixer.remixer.reading.LoneElementParts.DurationsEntry\x1a-\n\x0bInt64sEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1aM\n\x0fTimestampsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x02\x38\x01\x1aK\n\x0e\x44urationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$remixer/remixer/reading/report.proto\x12\x17remixer.remixer.reading\"!\n\x0bReportParts\x12\x12\n\nattributes\x18\x01 \x03(\x0c\"\xbd\x07\n\nMergedMaps\x12\r\n\x05words\x18\x01 \x03(\x0c\x12\x41\n\x07strings\x18\x02 \x03(\x0b\x32\x30.remixer.remixer.reading.MergedMaps.StringsEntry\x12?\n\x06int64s\x18\x03 \x03(\x0b\x32/.remixer.remixer.reading.MergedMaps.Int64sEntry\x12\x41\n\x07\x64oubles\x18\x04 \x03(\x0b\x32\x30.remixer.remixer.reading.MergedMaps.DoublesEntry\x12=\n\x05\x62ools\x18\x05 \x03(\x0b\x32..remixer.remixer.reading.MergedMaps.BoolsEntry\x12G\n\ntimestamps\x18\x06 \x03(\x0b\x32\x33.remixer.remixer.reading.MergedMaps.TimestampsEntry\x12\x45\n\tdurations\x18\x07 \x03(\x0b\x32\x32.remixer.remixer.reading.MergedMaps.DurationsEntry\x12=\n\x05\x62ytes\x18\x08 \x03(\x0b\x32..remixer.remixer.reading.MergedMaps.BytesEntry\x12H\n\x0bstring_maps\x18\t \x03(\x0b\x32\x33.remixer.remixer.reading.MergedMaps.StringMapsEntry\x1a.\n\x0cStringsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x11:\x02\x38\x01\x1a-\n\x0bInt64sEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a.\n\x0c\x44oublesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a,\n\nBoolsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x08:\x02\x38\x01\x1a\x31\n\x0fTimestampsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a\x30\n\x0e\x44urationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a,\n\nBytesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a\x31\n\x0fStringMapsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x11\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\\\n\rMergedEntries\x12\x0f\n\x07strings\x18\x02 \x03(\x0c\x12\x12\n\ntimestamps\x18\x06 \x03(\x0c\x12\x11\n\tdurations\x18\x07 \x03(\x0c\x12\x13\n\x0bstring_maps\x18\t \x03(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,42 +47,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MERGEDMAPS_BYTESENTRY']._serialized_options = b'8\001'
   _globals['_MERGEDMAPS_STRINGMAPSENTRY']._loaded_options = None
   _globals['_MERGEDMAPS_STRINGMAPSENTRY']._serialized_options = b'8\001'
-  _globals['_LONEELEMENTPARTS_INT64SENTRY']._loaded_options = None
-  _globals['_LONEELEMENTPARTS_INT64SENTRY']._serialized_options = b'8\001'
-  _globals['_LONEELEMENTPARTS_TIMESTAMPSENTRY']._loaded_options = None
-  _globals['_LONEELEMENTPARTS_TIMESTAMPSENTRY']._serialized_options = b'8\001'
-  _globals['_LONEELEMENTPARTS_DURATIONSENTRY']._loaded_options = None
-  _globals['_LONEELEMENTPARTS_DURATIONSENTRY']._serialized_options = b'8\001'
-  _globals['_REPORTPARTS']._serialized_start=130
-  _globals['_REPORTPARTS']._serialized_end=163
-  _globals['_MERGEDMAPS']._serialized_start=166
-  _globals['_MERGEDMAPS']._serialized_end=1123
-  _globals['_MERGEDMAPS_STRINGSENTRY']._serialized_start=738
-  _globals['_MERGEDMAPS_STRINGSENTRY']._serialized_end=784
-  _globals['_MERGEDMAPS_INT64SENTRY']._serialized_start=786
-  _globals['_MERGEDMAPS_INT64SENTRY']._serialized_end=831
-  _globals['_MERGEDMAPS_DOUBLESENTRY']._serialized_start=833
-  _globals['_MERGEDMAPS_DOUBLESENTRY']._serialized_end=879
-  _globals['_MERGEDMAPS_BOOLSENTRY']._serialized_start=881
-  _globals['_MERGEDMAPS_BOOLSENTRY']._serialized_end=925
-  _globals['_MERGEDMAPS_TIMESTAMPSENTRY']._serialized_start=927
-  _globals['_MERGEDMAPS_TIMESTAMPSENTRY']._serialized_end=976
-  _globals['_MERGEDMAPS_DURATIONSENTRY']._serialized_start=978
-  _globals['_MERGEDMAPS_DURATIONSENTRY']._serialized_end=1026
-  _globals['_MERGEDMAPS_BYTESENTRY']._serialized_start=1028
-  _globals['_MERGEDMAPS_BYTESENTRY']._serialized_end=1072
-  _globals['_MERGEDMAPS_STRINGMAPSENTRY']._serialized_start=1074
-  _globals['_MERGEDMAPS_STRINGMAPSENTRY']._serialized_end=1123
-  _globals['_MERGEDENTRIES']._serialized_start=1125
-  _globals['_MERGEDENTRIES']._serialized_end=1217
-  _globals['_LONEREPORTPARTS']._serialized_start=1220
-  _globals['_LONEREPORTPARTS']._serialized_end=1389
-  _globals['_LONEELEMENTPARTS']._serialized_start=1392
-  _globals['_LONEELEMENTPARTS']._serialized_end=1855
-  _globals['_LONEELEMENTPARTS_INT64SENTRY']._serialized_start=786
-  _globals['_LONEELEMENTPARTS_INT64SENTRY']._serialized_end=831
-  _globals['_LONEELEMENTPARTS_TIMESTAMPSENTRY']._serialized_start=1701
-  _globals['_LONEELEMENTPARTS_TIMESTAMPSENTRY']._serialized_end=1778
-  _globals['_LONEELEMENTPARTS_DURATIONSENTRY']._serialized_start=1780
-  _globals['_LONEELEMENTPARTS_DURATIONSENTRY']._serialized_end=1855
+  _globals['_REPORTPARTS']._serialized_start=65
+  _globals['_REPORTPARTS']._serialized_end=98
+  _globals['_MERGEDMAPS']._serialized_start=101
+  _globals['_MERGEDMAPS']._serialized_end=1058
+  _globals['_MERGEDMAPS_STRINGSENTRY']._serialized_start=673
+  _globals['_MERGEDMAPS_STRINGSENTRY']._serialized_end=719
+  _globals['_MERGEDMAPS_INT64SENTRY']._serialized_start=721
+  _globals['_MERGEDMAPS_INT64SENTRY']._serialized_end=766
+  _globals['_MERGEDMAPS_DOUBLESENTRY']._serialized_start=768
+  _globals['_MERGEDMAPS_DOUBLESENTRY']._serialized_end=814
+  _globals['_MERGEDMAPS_BOOLSENTRY']._serialized_start=816
+  _globals['_MERGEDMAPS_BOOLSENTRY']._serialized_end=860
+  _globals['_MERGEDMAPS_TIMESTAMPSENTRY']._serialized_start=862
+  _globals['_MERGEDMAPS_TIMESTAMPSENTRY']._serialized_end=911
+  _globals['_MERGEDMAPS_DURATIONSENTRY']._serialized_start=913
+  _globals['_MERGEDMAPS_DURATIONSENTRY']._serialized_end=961
+  _globals['_MERGEDMAPS_BYTESENTRY']._serialized_start=963
+  _globals['_MERGEDMAPS_BYTESENTRY']._serialized_end=1007
+  _globals['_MERGEDMAPS_STRINGMAPSENTRY']._serialized_start=1009
+  _globals['_MERGEDMAPS_STRINGMAPSENTRY']._serialized_end=1058
+  _globals['_MERGEDENTRIES']._serialized_start=1060
+  _globals['_MERGEDENTRIES']._serialized_end=1152
 # @@protoc_insertion_point(module_scope)

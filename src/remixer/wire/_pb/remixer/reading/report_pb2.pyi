@@ -1,12 +1,8 @@
-import datetime
-
-from google.protobuf import duration_pb2 as _duration_pb2
-from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
-from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+from typing import ClassVar as _ClassVar, Optional as _Optional
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -105,48 +101,3 @@ class MergedEntries(_message.Message):
     durations: _containers.RepeatedScalarFieldContainer[bytes]
     string_maps: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, strings: _Optional[_Iterable[bytes]] = ..., timestamps: _Optional[_Iterable[bytes]] = ..., durations: _Optional[_Iterable[bytes]] = ..., string_maps: _Optional[_Iterable[bytes]] = ...) -> None: ...
-
-class LoneReportParts(_message.Message):
-    __slots__ = ("attributes", "default_words", "global_word_count", "repeated_attributes_semantics")
-    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
-    DEFAULT_WORDS_FIELD_NUMBER: _ClassVar[int]
-    GLOBAL_WORD_COUNT_FIELD_NUMBER: _ClassVar[int]
-    REPEATED_ATTRIBUTES_SEMANTICS_FIELD_NUMBER: _ClassVar[int]
-    attributes: _containers.RepeatedCompositeFieldContainer[LoneElementParts]
-    default_words: _containers.RepeatedScalarFieldContainer[bytes]
-    global_word_count: int
-    repeated_attributes_semantics: int
-    def __init__(self, attributes: _Optional[_Iterable[_Union[LoneElementParts, _Mapping]]] = ..., default_words: _Optional[_Iterable[bytes]] = ..., global_word_count: _Optional[int] = ..., repeated_attributes_semantics: _Optional[int] = ...) -> None: ...
-
-class LoneElementParts(_message.Message):
-    __slots__ = ("words", "int64s", "timestamps", "durations")
-    class Int64sEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: int
-        value: int
-        def __init__(self, key: _Optional[int] = ..., value: _Optional[int] = ...) -> None: ...
-    class TimestampsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: int
-        value: _timestamp_pb2.Timestamp
-        def __init__(self, key: _Optional[int] = ..., value: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
-    class DurationsEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: int
-        value: _duration_pb2.Duration
-        def __init__(self, key: _Optional[int] = ..., value: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
-    WORDS_FIELD_NUMBER: _ClassVar[int]
-    INT64S_FIELD_NUMBER: _ClassVar[int]
-    TIMESTAMPS_FIELD_NUMBER: _ClassVar[int]
-    DURATIONS_FIELD_NUMBER: _ClassVar[int]
-    words: _containers.RepeatedScalarFieldContainer[bytes]
-    int64s: _containers.ScalarMap[int, int]
-    timestamps: _containers.MessageMap[int, _timestamp_pb2.Timestamp]
-    durations: _containers.MessageMap[int, _duration_pb2.Duration]
-    def __init__(self, words: _Optional[_Iterable[bytes]] = ..., int64s: _Optional[_Mapping[int, int]] = ..., timestamps: _Optional[_Mapping[int, _timestamp_pb2.Timestamp]] = ..., durations: _Optional[_Mapping[int, _duration_pb2.Duration]] = ...) -> None: ...
