@@ -28,6 +28,8 @@ pytestmark = pytest.mark.integration
 
 PATIENCE_S = 60.0
 LONG_GRACE = ("--drain-grace", "60s")
+SHORT_OF_GRACE_S = 40.0
+"""What ends without waiting for anybody takes less, on whatever machine."""
 LOG = """
 kind: handler
 metadata: {name: file, namespace: istio-system}
@@ -213,7 +215,7 @@ async def test_silent_connections_hold_up_no_drain(tmp_path: Path, gate: Any) ->
         began_s = time.monotonic()
         stop(server)
         assert await server.ended() == 0
-        assert time.monotonic() - began_s < 10
+        assert time.monotonic() - began_s < SHORT_OF_GRACE_S
         for writer in writers:
             await cut(writer)
 
@@ -271,7 +273,7 @@ async def test_stream_that_never_pauses_ends_within_the_grace(
         for number in range(1_000_000):
             yield access_log(f"/{number}")
 
-    with served(tmp_path, gate, "--drain-grace", "2s") as server:
+    with served(tmp_path, gate, "--drain-grace", "4s") as server:
         async with grpc.aio.insecure_channel(server.grpc) as channel:
             call = channel.stream_stream(ACCESS_LOG_PATH)(endless())
             await reported_some(log_file)
@@ -297,7 +299,7 @@ async def test_second_signal_ends_at_once_and_still_closes(tmp_path: Path, gate:
             stop(server)
             assert (await waiting).code in {Code.UNAVAILABLE, Code.CANCELLED}
         assert await server.ended() == 0
-        assert time.monotonic() - began_s < 10
+        assert time.monotonic() - began_s < SHORT_OF_GRACE_S
         assert gate.story() == ["asked", "closed"]
         assert len(server.events("stop requested")) == 2
 
@@ -333,7 +335,7 @@ async def test_signal_while_an_adapter_is_being_built(tmp_path: Path, gate: Any)
         began_s = time.monotonic()
         stop(server)
         assert await server.ended() == 0
-        assert time.monotonic() - began_s < 5
+        assert time.monotonic() - began_s < SHORT_OF_GRACE_S
         assert not socket.exists()
         assert server.other_output == []
 
