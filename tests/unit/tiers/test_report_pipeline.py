@@ -14,6 +14,9 @@ from random import Random
 import pytest
 
 from remixer.attributes.bag import PlainBag, plain_bag
+from remixer.attributes.byte_headers import ByteHeaders
+from remixer.attributes.http_bag import HttpBag, HttpFacts
+from remixer.attributes.http_report import HttpEnd, HttpReportBag
 from remixer.drivers.spill_directory import LoadedSegment, SpillDirectory, SpillLimits
 from remixer.drivers.spill_segments import SpillEntry
 from remixer.foundation.backoff import Backoff
@@ -147,6 +150,18 @@ async def test_a_full_report_goes_at_once() -> None:
         await asyncio.sleep(1)
         assert mixer.calls == [(0, 2), (1.0, 1)]
     assert mixer.records == [1, 2, 3]
+
+
+@in_virtual_time
+async def test_what_cannot_be_read_is_dropped_and_counted() -> None:
+    headers = ByteHeaders([("x", None)])  # type: ignore[list-item] # as an application might
+    bad = HttpReportBag(HttpBag(HttpFacts("GET", "/", headers)), HttpEnd())
+    mixer = FakeMixer()
+    async with running(mixer, ReportSettings()) as pipeline:
+        pipeline.put([*bags(1), bad, *bags(2)])
+        await asyncio.wait_for(pipeline.flush(), 1)
+        assert pipeline.counts.report_records_dropped == 1
+    assert mixer.records == [1, 2]
 
 
 @in_virtual_time
