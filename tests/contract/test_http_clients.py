@@ -111,19 +111,19 @@ async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
 
 
 async def test_a_whole_answer_has_status_headers_and_body(site: Site) -> None:
-    response = await site.client.get(site.url("/list"), timeout_s=5, limit_bytes=_LIMIT)
+    response = await site.client.get(site.url("/list"), timeout_s=60, limit_bytes=_LIMIT)
     assert (response.status, response.body) == (200, b"a\nb\n")
     assert response.headers["X-Version"] == "7"
 
 
 async def test_an_error_status_is_an_answer(site: Site) -> None:
-    response = await site.client.get(site.url("/gone"), timeout_s=5, limit_bytes=_LIMIT)
+    response = await site.client.get(site.url("/gone"), timeout_s=60, limit_bytes=_LIMIT)
     assert (response.status, response.body) == (404, b"sorry")
 
 
 async def test_a_post_carries_its_body_and_gives_the_answer(site: Site) -> None:
     response = await site.client.post(
-        site.url("/list"), b"{}", headers={"X-Token": "t"}, timeout_s=5, limit_bytes=_LIMIT
+        site.url("/list"), b"{}", headers={"X-Token": "t"}, timeout_s=60, limit_bytes=_LIMIT
     )
     assert (response.status, response.body) == (200, b"a\nb\n")
     assert site.posted() == ("/list", b"{}", "t")
@@ -131,24 +131,24 @@ async def test_a_post_carries_its_body_and_gives_the_answer(site: Site) -> None:
 
 async def test_a_post_does_not_follow_a_redirect(site: Site) -> None:
     response = await site.client.post(
-        site.url("/moved"), b"x", headers={}, timeout_s=5, limit_bytes=_LIMIT
+        site.url("/moved"), b"x", headers={}, timeout_s=60, limit_bytes=_LIMIT
     )
     assert response.status == 307
 
 
 async def test_an_answer_to_a_post_one_byte_over_the_limit_is_an_error(site: Site) -> None:
     with pytest.raises(HttpError, match=r"POST .* longer than 1000 bytes"):
-        await site.client.post(site.url("/long"), b"", headers={}, timeout_s=5, limit_bytes=_LIMIT)
+        await site.client.post(site.url("/long"), b"", headers={}, timeout_s=60, limit_bytes=_LIMIT)
 
 
 async def test_a_body_of_just_the_limit_passes(site: Site) -> None:
-    response = await site.client.get(site.url("/just"), timeout_s=5, limit_bytes=_LIMIT)
+    response = await site.client.get(site.url("/just"), timeout_s=60, limit_bytes=_LIMIT)
     assert len(response.body) == _LIMIT
 
 
 async def test_a_body_one_byte_over_the_limit_is_an_error(site: Site) -> None:
     with pytest.raises(HttpError, match="longer than 1000 bytes"):
-        await site.client.get(site.url("/long"), timeout_s=5, limit_bytes=_LIMIT)
+        await site.client.get(site.url("/long"), timeout_s=60, limit_bytes=_LIMIT)
 
 
 async def test_a_late_answer_is_an_error_that_names_the_time(site: Site) -> None:
@@ -161,7 +161,7 @@ async def test_a_refused_connection_is_an_error_that_names_the_url(site: Site) -
         port = listener.getsockname()[1]
     url = f"http://127.0.0.1:{port}/"
     with pytest.raises(HttpError, match=f"GET {url}: "):
-        await site.client.get(url, timeout_s=5, limit_bytes=_LIMIT)
+        await site.client.get(url, timeout_s=60, limit_bytes=_LIMIT)
 
 
 @pytest.mark.parametrize("path", ["/slow", "/long"])

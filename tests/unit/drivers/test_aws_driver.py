@@ -190,18 +190,20 @@ async def test_a_back_end_that_never_answers_times_out() -> None:
 
 
 async def test_a_call_that_does_not_come_back_is_left_alone_and_no_other_begins() -> None:
-    released = asyncio.Event()
+    arrived, released = asyncio.Event(), asyncio.Event()
     calls = 0
 
     async def answer(_request: web.Request) -> web.Response:
         nonlocal calls
         calls += 1
+        arrived.set()
         await released.wait()
         return web.Response(text="{}")
 
     async with _back_end(answer) as url, _client(url, call_s=0.1) as client:
         with pytest.raises(AwsError, match="no answer within"):
             await client.put_metrics("Shop", [DATUM])
+        await arrived.wait()
         with pytest.raises(AwsError, match="has not come back"):
             await client.put_metrics("Shop", [DATUM])
         released.set()
