@@ -25,6 +25,7 @@ from remixer.testing.valkey import ValkeyProcess
 from remixer.testing.valkey_groups import ClusterOfOne, SentinelGroup
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.settings import CacheSettings
+from remixer.tiers.shared import opening
 from remixer.tiers.shared.mixer import SharedMixer
 from remixer.tiers.shared.opening import SharedCacheUrlError, SharedTier, open_shared_cache
 from remixer.tiers.shared.settings import SharedSettings
@@ -59,6 +60,13 @@ spec:
     destination.service: {valueType: STRING}
     source.user: {valueType: STRING}
 """
+
+
+@pytest.fixture(autouse=True)
+def _servers_may_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server of a mesh has to do in a quarter of a second takes a busy machine longer."""
+    for name in ("_CONNECT_S", "_COMMAND_S"):
+        monkeypatch.setattr(opening, name, WAIT_S)
 
 
 @asynccontextmanager
