@@ -21,6 +21,7 @@ from remixer.cli.demo.envoy import EnvoyProcess, find_envoy
 from remixer.drivers.http import AioHttpClient
 from remixer.foundation.clock import SystemClock
 from remixer.foundation.status import Code
+from remixer.transport import own_calls
 from remixer.transport.grpcio_server import grpcio_servers
 from remixer.transport.own_server import own_servers
 from remixer.transport.port import (
@@ -198,6 +199,12 @@ def _mine(metadata: "aio.Metadata | None") -> dict[str, object]:
     """Without what the way adds: Envoy has a date and a name of its own."""
     skipped = {"date", "server", "x-envoy-upstream-service-time", "content-type"}
     return {name: value for name, value in metadata or () if name not in skipped}
+
+
+@pytest.fixture(autouse=True)
+def _requests_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal waits for the end of the request, however slowly that comes."""
+    monkeypatch.setattr(own_calls, "_REFUSAL_S", PATIENCE_S)
 
 
 @asynccontextmanager

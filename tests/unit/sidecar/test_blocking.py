@@ -386,7 +386,7 @@ from remixer.sidecar.blocking import BlockingMixerClient
 from remixer.sidecar.settings import ClientSettings
 
 where, how = Path(sys.argv[1]), sys.argv[2]
-mixer = BlockingMixerClient("127.0.0.1:1", ClientSettings(spill=where, close_s=0.1))
+mixer = BlockingMixerClient("127.0.0.1:1", ClientSettings(spill=where, close_s=3.0))
 if how == "forked":
     mixer.report_attributes({"user": "parent"})
     mixer.close()
