@@ -397,7 +397,7 @@ async def test_an_address_that_hangs_takes_no_other_with_it_and_is_tried_by_one_
     late = Code.DEADLINE_EXCEEDED
     async with back_ends("127.0.0.1:0", "127.0.0.2:0") as ((stuck, a), (well, b)):
         names = Names(target(a), target(b))
-        async with channel(names=names, timeout_s=1.0, clock=clock) as on:
+        async with channel(names=names, timeout_s=2.0, clock=clock) as on:
             await until_ready(on, 2)
             well.released.set()
             assert sorted(await calls(on, 16)) == [Code.OK] * 8 + [late] * 8
