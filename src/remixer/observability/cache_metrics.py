@@ -6,8 +6,8 @@ from typing import Final
 
 from prometheus_client.metrics_core import Metric
 
-from remixer.tiers.answers import Place
 from remixer.tiers.cached import CachedMixer
+from remixer.tiers.places import Place
 from remixer.tiers.shape_text import shape_text
 
 MOST_PLACES: Final = 100

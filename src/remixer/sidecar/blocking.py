@@ -33,8 +33,9 @@ from remixer.sidecar.forks import at_forks, leave_alone
 from remixer.sidecar.interpreter_end import at_end
 from remixer.sidecar.loop_thread import LoopThread
 from remixer.sidecar.settings import ClientSettings
-from remixer.tiers.answers import Answers, Question
+from remixer.tiers.answers import Answers
 from remixer.tiers.cached import Policies
+from remixer.tiers.places import Question
 from remixer.tiers.settings import CacheSettings
 from remixer.transport.grpc_threads import wait_until_ended
 

@@ -7,19 +7,20 @@ to the same request: of an allowance and a later denial, only the denial may out
 
 from array import array
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import repeat
 from random import Random
 from typing import Final
 
 from remixer.attributes.bag import Bag, Reference
 from remixer.attributes.values import Duration, Value
-from remixer.foundation.errors import PolicyError
 from remixer.foundation.status import Code
-from remixer.mixer.outcome import CacheHints, CheckOutcome, Provenance, RouteDirective
+from remixer.mixer.outcome import CheckOutcome
 from remixer.tiers.keys import Key, Shape, serial_of
 from remixer.tiers.memory import MemoryTable, add_zeros
+from remixer.tiers.places import Place, Places, Question
 from remixer.tiers.settings import CacheSettings
+from remixer.tiers.verdicts import SHARES, Verdict, Verdicts
 from remixer.wire.key_plan import UNPLANNED
 from remixer.wire.layout import Layout
 
@@ -27,111 +28,9 @@ NOT_KEPT: Final = -1
 """The slot of an answer that is not remembered."""
 
 _NS_PER_S: Final = 1_000_000_000
-_UNLIMITED: Final = -1
-_USES_BITS: Final = 31
-_MOST_USES: Final = 2**_USES_BITS - 1
-_SHARE: Final = 4
-"""A caller that keeps an answer gets up to this part of its uses: the next one finds some left."""
-_LARGEST_SHARE: Final = 1 << 20
-"""More requests than a caller has in the life of an answer: what it got beyond would be lost, and the
-answer renewed the sooner."""
-_SHARES: Final = tuple(
-    min(1 << bits >> _SHARE.bit_length(), _LARGEST_SHARE) for bits in range(_USES_BITS + 1)
-)
-"""What a caller gets of uses that have so many bits: a power of two, so that outcomes recur."""
 _TENTHS: Final = 10
-_FEW_USES: Final = 16
-"""An answer with fewer is not renewed ahead of its last use: that would double the calls."""
-_MOST_SHARED: Final = 1_000
-"""Verdicts known in case they come again; more are all different, and not worth it."""
-_MOST_TOLD: Final = 100
-_VERDICT_BYTES: Final = 1_000
-"""Of a verdict that no other entry shares, beside its texts."""
-_OPERATION_BYTES: Final = 200
-_SWEEP_INTERVAL_S: Final = 60.0
 _TROUBLE: Final = frozenset({Code.UNAVAILABLE, Code.INTERNAL})
 """Verdicts that report a failure. Source: the proxies' own cache does not believe them either."""
-
-
-_NO_HINTS: Final = CacheHints()
-
-
-class Verdict:
-    """What was answered, and what follows from it; entries that agree share it."""
-
-    __slots__ = (
-        "ahead_s",
-        "ahead_uses",
-        "first_share",
-        "is_ending_at_first",
-        "left_at_first",
-        "life_s",
-        "outcome",
-        "stale_for_s",
-        "told",
-        "told_first",
-        "uses",
-    )
-
-    def __init__(self, outcome: CheckOutcome, settings: CacheSettings) -> None:
-        self.outcome = replace(outcome, quotas={}, provenance=Provenance.MEMORY)
-        self.life_s = min(outcome.valid_duration / _NS_PER_S, settings.max_age_s)
-        hints = outcome.hints or _NO_HINTS
-        refresh_at = settings.refresh_at if hints.refresh_at is None else hints.refresh_at
-        self.ahead_s = self.life_s * (1.0 - refresh_at)
-        """An entry with no more than this left is renewed."""
-        stale_for_s = hints.stale_for_s
-        self.stale_for_s = settings.stale_for_s if stale_for_s is None else stale_for_s
-        self.uses = max(min(outcome.valid_use_count, _MOST_USES), _UNLIMITED)
-        is_renewed = refresh_at < 1.0 and self.uses >= _FEW_USES
-        self.ahead_uses = int(self.uses * (1.0 - settings.refresh_uses_at)) if is_renewed else 0
-        """And so is one with fewer uses left."""
-        self.told: dict[tuple[int, int], CheckOutcome] = {}
-        """As told to callers that keep it, by time and uses left: few, so that they recur."""
-        first_share = self.uses if self.uses <= 0 else _SHARES[self.uses.bit_length()]
-        self.first_share = first_share
-        """What a caller gets that keeps it and fetched it, and what is left then."""
-        self.left_at_first = self.uses - max(first_share, 0)
-        self.is_ending_at_first = 0 <= self.left_at_first < self.ahead_uses
-        """Whether so few are left then that it is renewed."""
-        self.told_first: dict[Provenance, CheckOutcome] = {}
-        """As told to such a caller, by where it comes from."""
-
-
-class Place:
-    """The shapes seen at one place, the most useful first."""
-
-    __slots__ = ("by_references", "is_forgotten", "learned_s", "name", "shapes", "stamp")
-
-    def __init__(self, name: Hashable, stamp: object, *, now_s: float) -> None:
-        self.name = name
-        self.stamp = stamp
-        self.shapes: list[Shape] = []
-        self.by_references: dict[frozenset[Reference], Shape] = {}
-        self.learned_s = now_s
-        self.is_forgotten = False
-        """Whether its answers are found by nobody any more."""
-
-
-@dataclass(slots=True)
-class Question:
-    """A request whose answer is not remembered, or no more."""
-
-    place: Place
-    stamp: Hashable  # mypyc compiles no dataclass with an `object`
-    epoch: int
-    keys: tuple[Key, ...]
-    """Of every shape it may be of: equal tuples are probably one question."""
-    made: Mapping[Shape, Key] = field(default_factory=dict)
-    """Those that were made of the request, by shape: no need to make them again."""
-    is_joinable: bool = False
-    """Whether answers to such questions are ones that can be remembered."""
-    stale: Verdict | None = None
-    """The last answer, if it may stand in for a failure."""
-    ended_s: float = 0.0
-    """When that one ended."""
-    failure: PolicyError | None = None
-    """What became of another's call for the same."""
 
 
 class Answers:
@@ -140,14 +39,10 @@ class Answers:
     def __init__(self, settings: CacheSettings, *, random: Random) -> None:
         self._settings = settings
         self._random = random
-        self._places: dict[Hashable, Place] = {}
-        self._swept_s = 0.0
+        self._places = Places(settings)
         self._epoch = 0
         self._serial = 0
-        self._shared: dict[tuple[object, ...], Verdict] = {}
-        self._recurring: dict[int, tuple[CheckOutcome, Verdict]] = {}
-        """By `id`: answers that equalled earlier ones. The same objects come again and again."""
-        self._longest_stale_s = settings.stale_for_s
+        self._known = Verdicts(settings)
         self.uses_spent = 0
         """Of answers that may be used so many times; uses given to callers included."""
         self.shapes_replaced = 0
@@ -229,6 +124,11 @@ class Answers:
             return None
         return self._question(place, place.stamp, made, ended, is_joinable=is_joinable, now_s=now_s)
 
+    def place_for(self, name: Hashable, stamp: object, *, now_s: float) -> Place:
+        """The place of that name, new unless its stamp is still the same."""
+        longest_stale_s = self._known.longest_stale_s
+        return self._places.place_for(name, stamp, longest_stale_s=longest_stale_s, now_s=now_s)
+
     def question(self, place: Hashable, stamp: object, *, now_s: float) -> Question:
         """The question of a request whose answer is remembered, for its renewal."""
         return Question(self.place_for(place, stamp, now_s=now_s), stamp, self._epoch, ())
@@ -244,7 +144,7 @@ class Answers:
         assert verdict is not None  # noqa: S101 - set when the slot was given out
         given = uses = self._uses[slot]
         if uses > 0:
-            given = _SHARES[(uses - 1).bit_length()] if keeps else 0
+            given = SHARES[(uses - 1).bit_length()] if keeps else 0
             spent = 1 + given
             self._uses[slot] = uses_left = uses - spent
             self.uses_spent += spent
@@ -257,17 +157,7 @@ class Answers:
             left -= left % _TENTHS
         # Outcomes recur, so that what frontends prepare of them does too.
         told = verdict.told.get((left, given))
-        return self._told(verdict, left, given) if told is None else told
-
-    def _told(self, verdict: Verdict, left: int, given: int) -> CheckOutcome:
-        if len(verdict.told) >= _MOST_TOLD:
-            verdict.told.clear()
-        told = verdict.told[left, given] = replace(
-            verdict.outcome,
-            valid_duration=Duration(left * (_NS_PER_S // _TENTHS)),
-            valid_use_count=given,
-        )
-        return told
+        return verdict.told_at(left, given) if told is None else told
 
     def is_ok(self, slot: int) -> bool:
         """Whether the answer at a slot is no denial."""
@@ -289,11 +179,9 @@ class Answers:
         place = question.place
         if question.epoch != self._epoch or place is not self._places.get(place.name):
             return NOT_KEPT
-        recurring = self._recurring.get(id(outcome))
-        if recurring is not None and recurring[0] is not outcome:
-            recurring = None
+        verdict, extra_bytes = self._known.again(outcome), 0
         # What was remembered before may be again.
-        is_kept = recurring is not None or self._may_be_kept(outcome)
+        is_kept = verdict is not None or self._may_be_kept(outcome)
         key = self._key(bag, outcome.references, question, is_kept=is_kept)
         for each in question.keys:
             if each is not key and each != key:
@@ -301,7 +189,8 @@ class Answers:
         if key is None:
             return NOT_KEPT
         place.learned_s = now_s
-        verdict, extra_bytes = self._verdict(outcome) if recurring is None else (recurring[1], 0)
+        if verdict is None:
+            verdict, extra_bytes = self._known.of(outcome)
         slot = self.table.put(key, extra_bytes=extra_bytes)
         if slot is None:
             return NOT_KEPT
@@ -389,10 +278,8 @@ class Answers:
     def clear(self) -> None:
         """Forget all."""
         self.begin_epoch()
-        for place in [*self._places]:
-            self._forget_place(place)
-        self._shared.clear()
-        self._recurring.clear()
+        self._places.forget_all()
+        self._known.clear()
         settings, counts = self._settings, self.table.counts
         self.table = MemoryTable(
             max_entries=settings.max_entries, max_bytes=settings.max_bytes, counts=counts
@@ -421,33 +308,6 @@ class Answers:
 
     # ------------------------------------------------------------ inside
 
-    def place_for(self, name: Hashable, stamp: object, *, now_s: float) -> Place:
-        """The place of that name, new unless its stamp is still the same."""
-        known = self._places.get(name)
-        if known is not None and known.stamp == stamp:
-            known.stamp = stamp  # so that the next look-up need not compare
-            return known
-        if now_s - self._swept_s >= _SWEEP_INTERVAL_S:
-            self._sweep(now_s=now_s)
-        if known is not None:
-            known.is_forgotten = True
-        elif len(self._places) >= self._settings.max_places:
-            self._forget_place(next(iter(self._places)))
-        # Answers of the former rules are found by nobody any more, and leave in their turn.
-        fresh = self._places[name] = Place(name, stamp, now_s=now_s)
-        return fresh
-
-    def _sweep(self, *, now_s: float) -> None:
-        """Forget places all of whose answers have ended: their stamps hold on to old rules."""
-        self._swept_s = now_s
-        longest_s = self._settings.max_age_s + self._longest_stale_s
-        for place in [*self._places.values()]:
-            if now_s - place.learned_s > longest_s:
-                self._forget_place(place.name)
-
-    def _forget_place(self, name: Hashable) -> None:
-        self._places.pop(name).is_forgotten = True
-
     def _add_rows(self) -> None:
         """As many to all columns as the table has slots."""
         rows = self.table.slots - len(self._verdicts)
@@ -465,32 +325,6 @@ class Answers:
         shape = place.by_references[references] = Shape(references, serial=self._serial)
         place.shapes.append(shape)
         return shape
-
-    def _verdict(self, outcome: CheckOutcome) -> tuple[Verdict, int]:
-        """One object for equal answers, and what it takes if no other entry has it yet."""
-        status, directive = outcome.status, outcome.directive
-        sameness = (
-            status.code,
-            status.message,
-            outcome.valid_duration,
-            outcome.valid_use_count,
-            outcome.references,
-            directive,
-            outcome.decisions,
-            outcome.hints,
-        )
-        verdict = self._shared.get(sameness)
-        if verdict is not None:
-            if len(self._recurring) >= _MOST_SHARED:
-                self._recurring.clear()
-            self._recurring[id(outcome)] = outcome, verdict
-            return verdict, 0
-        if len(self._shared) >= _MOST_SHARED:
-            # Forgetting makes equal answers take memory twice, no more.
-            self._shared.clear()
-        verdict = self._shared[sameness] = Verdict(outcome, self._settings)
-        self._longest_stale_s = max(self._longest_stale_s, verdict.stale_for_s)
-        return verdict, _VERDICT_BYTES + len(status.message) + _bytes_of(directive)
 
     def _question(
         self,
@@ -523,11 +357,3 @@ class Answers:
 def _move_forward(shapes: list[Shape], index: int) -> None:
     """One place nearer to the first: after a while the most useful come first."""
     shapes[index - 1], shapes[index] = shapes[index], shapes[index - 1]
-
-
-def _bytes_of(directive: RouteDirective | None) -> int:
-    if directive is None:
-        return 0
-    operations = (*directive.request_header_operations, *directive.response_header_operations)
-    texts = sum(len(each.name) + len(each.value) + _OPERATION_BYTES for each in operations)
-    return texts + len(directive.direct_response_body)

@@ -8,9 +8,10 @@ from remixer.attributes.bag import Condition
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.config.key_reads import Mention
 from remixer.config.useless_keys import harm_of
-from remixer.tiers.answers import Answers, Place
+from remixer.tiers.answers import Answers
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.keys import Shape
+from remixer.tiers.places import Place
 from remixer.tiers.shape_text import ordered_references
 
 _MOST_PLACES: Final = 100

@@ -30,9 +30,10 @@ from remixer.foundation.log import event_log
 from remixer.mixer.outcome import CheckOutcome, Provenance, QuotaOutcome, ReportOutcome
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest
-from remixer.tiers.answers import NOT_KEPT, Answers, Question
+from remixer.tiers.answers import NOT_KEPT, Answers
 from remixer.tiers.background import Background
 from remixer.tiers.keys import Key
+from remixer.tiers.places import Question
 from remixer.tiers.settings import CacheSettings
 
 _LOG_INTERVAL_S: Final = 10.0

@@ -16,8 +16,8 @@ from typing import Final, Protocol, TypeAlias
 from remixer.attributes.bag import Bag
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest
-from remixer.tiers.answers import Place
 from remixer.tiers.cached import CachedMixer
+from remixer.tiers.places import Place
 from remixer.tiers.recall import KnowingPolicies
 
 _MOST: Final = 2_048

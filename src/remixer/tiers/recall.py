@@ -16,8 +16,8 @@ from typing import Final, Protocol, TypeAlias
 
 from remixer.attributes.values import Value
 from remixer.mixer.outcome import CheckOutcome
-from remixer.tiers.answers import Place, Question
 from remixer.tiers.cached import CachedMixer, Policies
+from remixer.tiers.places import Place, Question
 from remixer.wire.laid_out_bag import LaidOutBag
 from remixer.wire.layout import Layout
 from remixer.wire.spots import CONSTANT

@@ -12,7 +12,8 @@ from remixer.foundation.status import OK
 from remixer.mixer.outcome import CheckOutcome
 from remixer.server.cache_recording import CacheRecording, earlier_segment
 from remixer.testing.clock import VirtualClock
-from remixer.tiers.answers import Answers, Question
+from remixer.tiers.answers import Answers
+from remixer.tiers.places import Question
 from remixer.tiers.settings import CacheSettings
 from remixer.tiers.trace import TracedCheck, read_segment
 

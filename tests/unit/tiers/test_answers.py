@@ -9,7 +9,8 @@ from remixer.attributes.bag import Condition, Reference, plain_bag
 from remixer.attributes.values import Duration
 from remixer.foundation.status import OK
 from remixer.mixer.outcome import CheckOutcome
-from remixer.tiers.answers import Answers, Question
+from remixer.tiers.answers import Answers
+from remixer.tiers.places import Question
 from remixer.tiers.settings import CacheSettings
 
 USER = Reference("source.user", None, Condition.EXACT)

@@ -13,8 +13,8 @@ from remixer.frontends.mixer_v1.codec import CheckDecoder
 from remixer.mixer.outcome import CheckOutcome, QuotaOutcome, ReportOutcome
 from remixer.mixer.request import CheckRequest
 from remixer.testing.clock import VirtualClock
-from remixer.tiers.answers import Question
 from remixer.tiers.cached import CachedMixer
+from remixer.tiers.places import Question
 from remixer.tiers.recall import Recall
 from remixer.tiers.settings import CacheSettings
 from remixer.wire._pb.istio.mixer.v1.check_pb2 import CheckRequest as Message

@@ -19,7 +19,7 @@ from remixer.frontends.mixer_v1.codec import (
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.port import Mixer
 from remixer.mixer.request import CheckRequest
-from remixer.tiers.answers import Question
+from remixer.tiers.places import Question
 from remixer.tiers.recall import Recall
 from remixer.transport.port import CallContext, RpcError, UnaryMethod
 from remixer.wire.client_codec import CHECK_PATH, REPORT_PATH
