@@ -18,6 +18,7 @@ from remixer.drivers.key_values import (
     Put,
 )
 from remixer.drivers.memcached import Memcached
+from remixer.drivers.memcached_address import MemcachedAddress
 from remixer.drivers.redis import RedisSettings
 from remixer.drivers.redis_group import parse_redis_place
 from remixer.drivers.redis_values import RedisValues
@@ -28,6 +29,8 @@ from remixer.testing.valkey import ValkeyProcess
 from remixer.testing.valkey_groups import ClusterOfOne, SentinelGroup
 
 LIFE_MS = 60_000
+PATIENCE_S = 60.0
+"""For servers that are there: a busy machine takes seconds to learn a cluster's layout."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +51,30 @@ def urls(valkey: ValkeyProcess, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield Urls(valkey.url, sentinel.url, cluster.url)
 
 
+def _settings(url: str) -> RedisSettings:
+    return RedisSettings(
+        parse_redis_place(url), connect_timeout_s=PATIENCE_S, command_timeout_s=PATIENCE_S
+    )
+
+
+def _memcached(address: MemcachedAddress) -> Memcached:
+    return Memcached(address, connect_timeout_s=PATIENCE_S, command_timeout_s=PATIENCE_S)
+
+
 @asynccontextmanager
 async def _opened(kind: str, urls: Urls, folder: Path) -> AsyncIterator[KeyValues]:
     if kind == "fake":
         yield FakeKeyValues(clock=SystemClock())
     elif kind == "memcached, fake":
-        async with FakeMemcached() as server, _started(Memcached(server.address)) as store:
+        async with FakeMemcached() as server, _started(_memcached(server.address)) as store:
             yield store
     elif kind == "memcached":
         if not memcached_is_installed():
             pytest.skip("memcached is not installed: apt-get install memcached")
-        async with MemcachedProcess(folder) as process, _started(Memcached(process.address)) as it:
+        async with MemcachedProcess(folder) as process, _started(_memcached(process.address)) as it:
             yield it
     else:
-        settings = RedisSettings(parse_redis_place(getattr(urls, kind)))
+        settings = _settings(getattr(urls, kind))
         async with _started(RedisValues(settings, clock=SystemClock())) as store:
             yield store
 
@@ -159,7 +172,7 @@ async def test_whoever_gives_up_disturbs_nobody(store: KeyValues) -> None:
 
 @pytest.mark.parametrize("kind", ["valkey", "sentinel", "cluster"])
 async def test_who_listens_hears_each_notice_of_the_channel(kind: str, urls: Urls) -> None:
-    settings = RedisSettings(parse_redis_place(getattr(urls, kind)))
+    settings = _settings(getattr(urls, kind))
     heard = asyncio.Event()
     channel = uuid.uuid4().hex
     async with _started(RedisValues(settings, clock=SystemClock())) as store:
@@ -167,7 +180,7 @@ async def test_who_listens_hears_each_notice_of_the_channel(kind: str, urls: Url
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(notices.listen(channel, heard.set))
             for _ in range(3):  # the first is that of the connection
-                await asyncio.wait_for(heard.wait(), 5)
+                await asyncio.wait_for(heard.wait(), PATIENCE_S)
                 heard.clear()
                 await notices.notify(channel)
             listening.cancel()
