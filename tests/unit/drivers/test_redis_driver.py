@@ -28,7 +28,9 @@ from remixer.testing.valkey import ValkeyNotStartedError, ValkeyProcess
 
 @asynccontextmanager
 async def _client(url: str, clock: VirtualClock | None = None) -> AsyncIterator[RedisClient]:
-    settings = RedisSettings(parse_redis_address(url), pool_size=2)
+    settings = RedisSettings(
+        parse_redis_address(url), pool_size=2, connect_timeout_s=60.0, command_timeout_s=60.0
+    )
     client = RedisClient(settings, clock=clock or VirtualClock())
     await client.start()
     yield client

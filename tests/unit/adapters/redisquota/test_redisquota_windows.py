@@ -94,7 +94,12 @@ async def _handler(
 
 @asynccontextmanager
 async def _redis(valkey: ValkeyProcess) -> AsyncIterator[RedisClient]:
-    client = RedisClient(RedisSettings(parse_redis_address(valkey.url)), clock=VirtualClock())
+    settings = RedisSettings(
+        parse_redis_address(valkey.url),
+        connect_timeout_s=PATIENCE_S,
+        command_timeout_s=PATIENCE_S,
+    )
+    client = RedisClient(settings, clock=VirtualClock())
     await client.start()
     yield client
     await client.aclose()
