@@ -4,8 +4,8 @@ The oracle is the same memory, asked with a request each time: the same question
 between the same changes of rules, revocations, failures and renewals.
 """
 
-from collections.abc import Coroutine, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Final
 from zlib import crc32
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remixer.attributes.bag import Bag, TrackedBag, plain_bag
-from remixer.attributes.values import Duration, Value, ValueType
+from remixer.attributes.values import Duration, ValueType
 from remixer.attributes.vocabulary import Vocabulary
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import UnavailableError
@@ -22,8 +22,8 @@ from remixer.foundation.status import Code, Status
 from remixer.frontends.envoy.ext_authz import ext_authz_methods
 from remixer.mixer.outcome import CheckOutcome, QuotaOutcome, ReportOutcome
 from remixer.mixer.request import CheckRequest
-from remixer.runtime.routes import Route, RouteStamp, RouteTable, route_names
 from remixer.runtime.stepping import run_to_end
+from remixer.testing.changing_routes import ChangingRoutes
 from remixer.testing.clock import VirtualClock
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.part_recall import PartRecall
@@ -74,32 +74,11 @@ def message_of(random: Random, part: Mapping[str, str]) -> bytes:
 # ------------------------------------------------------------ rules
 
 
-@dataclass(slots=True)
-class Rules:
-    """Routes by namespace; every change makes a new table, of which some stamps are the old ones."""
-
-    table: RouteTable = field(default_factory=lambda: table_with({}))
-
-    @property
-    def rules(self) -> object:
-        return self.table
-
-    def place_names(self, known: Mapping[str, Value | None]) -> Sequence[str]:
-        return route_names(known)
-
-    def place_of(self, bag: Bag) -> tuple[Hashable, object]:
-        route = self.table.route_for(bag)
-        return route.name, route.stamp
+class Rules(ChangingRoutes):
+    """As these, with quotas in one namespace."""
 
     def may_allocate(self, bag: Bag) -> bool:
         return self.table.route_for(bag).name == LIMITED
-
-
-def table_with(stamps: Mapping[str, RouteStamp | None]) -> RouteTable:
-    return RouteTable(
-        Route("", stamps.get("", RouteStamp())),
-        {name: Route(name, stamps.get(name, RouteStamp(name))) for name in ("shop", "bank")},
-    )
 
 
 @dataclass(slots=True)
@@ -261,17 +240,9 @@ def other(random: Random, side: Side) -> object:
 def change(random: Random, side: Side) -> None:
     """New rules; for namespaces that are kept, equal ones."""
     kept = random.sample(["", "shop", "bank"], random.randint(0, 3))
-    before = side.rules.table
-    stamps: dict[str, RouteStamp | None] = {}
-    for name, route in {"": before.default, **before.by_namespace}.items():
-        # An equal stamp is another object, as a reload makes it.
-        parts = route.stamp._parts if name in kept and route.stamp else (object(),)
-        stamps[name] = RouteStamp(*parts)
-    if random.random() < 0.3:
-        stamps["shop"] = None
+    side.rules.change(kept=kept, unremembered=("shop",) if random.random() < 0.3 else ())
     if not kept:
         side.decider.salt += 1
-    side.rules.table = table_with(stamps)
 
 
 @settings(max_examples=150, deadline=None)

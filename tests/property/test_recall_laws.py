@@ -4,8 +4,8 @@ The oracle is the same memory, asked with a request each time: the same question
 between the same changes of rules, revocations, failures and renewals.
 """
 
-from collections.abc import Coroutine, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
 from zlib import crc32
@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remixer.attributes.bag import Bag, TrackedBag
-from remixer.attributes.values import Duration, PlainStringMap, Value
+from remixer.attributes.values import Duration, PlainStringMap
 from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import UnavailableError
 from remixer.foundation.status import Code, Status
 from remixer.frontends.mixer_v1 import mixer_v1_methods
 from remixer.mixer.outcome import CheckOutcome, QuotaOutcome, ReportOutcome
 from remixer.mixer.request import CheckRequest
-from remixer.runtime.routes import Route, RouteStamp, RouteTable, route_names
 from remixer.runtime.stepping import run_to_end
+from remixer.testing.changing_routes import ChangingRoutes
 from remixer.testing.clock import VirtualClock
 from remixer.tiers.cached import CachedMixer
 from remixer.tiers.recall import Recall
@@ -100,29 +100,7 @@ def _texts(random: Random) -> Mapping[str, bytes]:
 # ------------------------------------------------------------ rules
 
 
-@dataclass(slots=True)
-class Rules:
-    """Routes by namespace; every change makes a new table, of which some stamps are the old ones."""
-
-    table: RouteTable = field(default_factory=lambda: _table({}))
-
-    @property
-    def rules(self) -> object:
-        return self.table
-
-    def place_names(self, known: Mapping[str, Value | None]) -> Sequence[str]:
-        return route_names(known)
-
-    def place_of(self, bag: Bag) -> tuple[Hashable, object]:
-        route = self.table.route_for(bag)
-        return route.name, route.stamp
-
-
-def _table(stamps: Mapping[str, RouteStamp | None]) -> RouteTable:
-    return RouteTable(
-        Route("", stamps.get("", RouteStamp())),
-        {name: Route(name, stamps.get(name, RouteStamp(name))) for name in ("shop", "bank")},
-    )
+Rules = ChangingRoutes
 
 
 @dataclass(slots=True)
@@ -302,20 +280,10 @@ def happen(
 
 
 def _change(event: Changed, side: Side) -> None:
-    before = side.rules.table
-    routes = {"": before.default, **before.by_namespace}
-    stamps: dict[str, RouteStamp | None] = {}
-    for name, route in routes.items():
-        # An equal stamp is another object, as a reload makes it.
-        kept = route.stamp is not None and name in event.kept
-        stamps[name] = (
-            RouteStamp(*route.stamp._parts) if kept and route.stamp else RouteStamp(object())
-        )
-    if not event.may_remember:
-        stamps["bank"] = None
+    unremembered = () if event.may_remember else ("bank",)
+    side.rules.change(kept=event.kept, unremembered=unremembered)
     if not event.kept:
         side.decider.salt = event.salt
-    side.rules.table = _table(stamps)
 
 
 @settings(max_examples=150, deadline=None)

@@ -40,7 +40,7 @@ class Plan:
 
     document: dict[str, Any]
     """Its configuration."""
-    helper: TcpAddress | None = None
+    decider: TcpAddress | None = None
     """Whom it asks: activator or Mixer."""
 
 

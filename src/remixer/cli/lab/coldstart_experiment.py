@@ -148,8 +148,8 @@ class Experiment:
         autoscaler, kubernetes = (
             urlsplit(url).port or 0 for url in (cluster.autoscaler, cluster.kubernetes)
         )
-        helper = arm.helper.port if arm.helper is not None else 0
-        return Ports(arm.site.pods[name].port, autoscaler, kubernetes, helper)
+        decider = arm.decider.port if arm.decider is not None else 0
+        return Ports(arm.site.pods[name].port, autoscaler, kubernetes, decider)
 
     # ---------------------------------------------------------------- bursts
 

@@ -49,7 +49,7 @@ class Arm:
     burst: str
     orphan: str
     """Asked for while there is no autoscaler."""
-    helper: TcpAddress | None = None
+    decider: TcpAddress | None = None
     """Whom its Envoy asks."""
 
     def serves(self, name: str) -> None:
@@ -103,7 +103,7 @@ async def running_coldstart_lab(
             site = _site(folder / each.name, each.name, cluster, [WARM, *names])
             plan = await each.start(Surroundings(stack, cluster, site))
             ingress = await start.envoy(site.folder, plan.document)
-            arms.append(_arm(each, ingress, site, names, plan.helper))
+            arms.append(_arm(each, ingress, site, names, plan.decider))
         yield ColdstartMesh(cluster, arms)
 
 
@@ -118,7 +118,7 @@ def _arm(
     ingress: Ingress,
     site: Site,
     names: Sequence[str],
-    helper: TcpAddress | None,
+    decider: TcpAddress | None,
 ) -> Arm:
     *others, burst, orphan = names
     return Arm(
@@ -129,7 +129,7 @@ def _arm(
         wakes=others[REHEARSALS:],
         burst=burst,
         orphan=orphan,
-        helper=helper,
+        decider=decider,
     )
 
 

@@ -23,7 +23,7 @@ class Ports:
     pod: int
     autoscaler: int
     kubernetes: int
-    helper: int = _NOWHERE
+    decider: int = _NOWHERE
     """Whom Envoy asks: activator or Mixer."""
 
 
@@ -31,11 +31,11 @@ Steps: TypeAlias = Mapping[str, float]
 """Milliseconds by the step's name."""
 
 TOLD: Final = "stat sent, since whoever sends it was asked"
-BEFORE_POD: Final = ("helper asked", "stat sent", "stat read", "decided")
+BEFORE_POD: Final = ("decider asked", "stat sent", "stat read", "decided")
 AFTER_POD: Final = (
     "Kubernetes tells",
     "pod answers a connection",
-    "helper answers",
+    "decider answers",
     "last connection to the pod",
     "pod asked",
     "pod answers",
@@ -53,7 +53,7 @@ def steps_of(seen: Iterable[Segment], ports: Ports, wake: Wake) -> Steps:
     early = [each for each in during if each.at_s < up_at_s]
     late = [each for each in during if each.at_s >= up_at_s]
     before: dict[str, float | None] = {
-        "helper asked": _first(early, lambda each: _says_to(each, ports.helper)),
+        "decider asked": _first(early, lambda each: _says_to(each, ports.decider)),
         # Others tell the autoscaler of their revisions, too: it is the last that it can have read.
         "stat sent": _last(
             early,
@@ -67,7 +67,7 @@ def steps_of(seen: Iterable[Segment], ports: Ports, wake: Wake) -> Steps:
         "pod answers a connection": _first(
             late, lambda each: each.accepts and each.source == ports.pod
         ),
-        "helper answers": _first(late, lambda each: _says(each, ports.helper)),
+        "decider answers": _first(late, lambda each: _says(each, ports.decider)),
         "last connection to the pod": _last(
             late, lambda each: each.opens and each.destination == ports.pod
         ),
@@ -77,7 +77,7 @@ def steps_of(seen: Iterable[Segment], ports: Ports, wake: Wake) -> Steps:
     }
     found = {**_since(wake.asked_at_s, before), **_since(up_at_s, after)}
     if "stat sent" in found:
-        found[TOLD] = found["stat sent"] - found.get("helper asked", 0.0)
+        found[TOLD] = found["stat sent"] - found.get("decider asked", 0.0)
     return found
 
 

@@ -52,14 +52,14 @@ HELD = [
 def test_steps_before_the_pod_count_from_the_request_and_others_from_the_pod() -> None:
     assert steps_of(HELD, PORTS, WAKE) == pytest.approx(
         {
-            "helper asked": 1.0,
+            "decider asked": 1.0,
             "stat sent": 1.5,
             "stat read": 2.0,
             "decided": 3.0,
             TOLD: 0.5,
             "Kubernetes tells": 1.0,
             "pod answers a connection": 1.1,
-            "helper answers": 2.0,
+            "decider answers": 2.0,
             "last connection to the pod": 3.0,
             "pod asked": 4.0,
             "pod answers": 5.0,
@@ -70,8 +70,8 @@ def test_steps_before_the_pod_count_from_the_request_and_others_from_the_pod() -
 
 def test_who_asks_nobody_takes_fewer_steps() -> None:
     found = steps_of(HELD, Ports(POD, AUTOSCALER, KUBERNETES), WAKE)
-    assert "helper asked" not in found
-    assert "helper answers" not in found
+    assert "decider asked" not in found
+    assert "decider answers" not in found
     assert found[TOLD] == pytest.approx(1.5), "since the request itself"
 
 
