@@ -4,7 +4,7 @@ The oracle is the same memory, asked with a request each time: the same question
 between the same changes of rules, revocations, failures and renewals.
 """
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from remixer.attributes.bag import Bag, TrackedBag, plain_bag
 from remixer.attributes.values import Duration, ValueType
 from remixer.attributes.vocabulary import Vocabulary
-from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import UnavailableError
 from remixer.foundation.status import Code, Status
 from remixer.frontends.envoy.ext_authz import ext_authz_methods
@@ -24,12 +23,10 @@ from remixer.mixer.outcome import CheckOutcome, QuotaOutcome, ReportOutcome
 from remixer.mixer.request import CheckRequest
 from remixer.runtime.stepping import run_to_end
 from remixer.testing.changing_routes import ChangingRoutes
-from remixer.testing.clock import VirtualClock
-from remixer.tiers.cached import CachedMixer
+from remixer.testing.remembering import RememberingSide
 from remixer.tiers.part_recall import PartRecall
 from remixer.tiers.settings import CacheSettings
 from remixer.transport.peer_trust import PeerTrust
-from remixer.transport.port import Peer, RpcError
 from remixer.wire._pb.envoy.service.auth.v3.external_auth_pb2 import CheckRequest as Message
 from remixer.wire.forwarded import encode_forwarded
 from remixer.wire.forwarded_reader import ForwardedReader
@@ -133,18 +130,7 @@ class Decider:
         return ReportOutcome()
 
 
-class Context:
-    """What a transport would hand to a handler."""
-
-    metadata: Mapping[str, str] = {}
-    deadline: Deadline | None = None
-    peer = Peer("ipv4:10.1.1.1:4711")
-
-    def set_trailing_metadata(self, metadata: Mapping[str, str]) -> None:
-        """Nowhere to send it."""
-
-
-class Side:
+class Side(RememberingSide):
     """One memory with all that is around it."""
 
     def __init__(
@@ -152,20 +138,10 @@ class Side:
     ) -> None:
         self.rules = Rules()
         self.decider = Decider(self.rules, uses)
-        self.clock = VirtualClock()
-        self.clock.advance(1.0)
-        self.later: list[Coroutine[object, None, None]] = []
-        self.memory = CachedMixer(
-            self.decider,
-            settings=settings,
-            policies=self.rules,
-            clock=self.clock,
-            random=Random(7),
-            background=self._put_off if renews else None,
-        )
-        now_s = self.clock.monotonic_s
+        super().__init__(self.decider, policies=self.rules, settings=settings, renews=renews)
         recall = None
         if recalls:
+            now_s = self.clock.monotonic_s
             recall = PartRecall(self.memory, policies=self.rules, now_s=now_s, most=most)
         self.recall = recall
         (method,) = ext_authz_methods(
@@ -174,36 +150,10 @@ class Side:
             forwarded=ForwardedReader(trust=PeerTrust.of(["10.0.0.0/8"])),
             recall=recall,
         )
-        self._check = method.handle
+        self.check = method.handle
 
-    def _put_off(self, work: Coroutine[object, None, None], *, name: str) -> None:
-        assert name
-        self.later.append(work)
-
-    def ask(self, message: bytes) -> object:
-        try:
-            answer = self._check(message, Context())
-        except RpcError as error:
-            return error.code, error.message
-        assert isinstance(answer, bytes)
-        return answer
-
-    def told(self) -> object:
-        """All that anybody can tell of it."""
-        answers = self.memory.answers
-        shapes = {
-            (place.name, shape.references): (shape.counts.hits, shape.counts.learned, number)
-            for place in answers.places()
-            for number, shape in enumerate(place.shapes)
-        }
-        table = answers.table
-        keys = {table.key_at(slot) for slot in range(table.slots)}
-        asked = self.decider.asked, self.decider.granted
-        return self.memory.counts, asked, answers.uses_spent, shapes, keys
-
-    def close(self) -> None:
-        for each in self.later:
-            each.close()
+    def told(self) -> tuple[object, ...]:
+        return (*super().told(), self.decider.asked, self.decider.granted)
 
 
 # ------------------------------------------------------------ what happens
@@ -212,7 +162,7 @@ class Side:
 def happen(random: Random, side: Side, messages: Sequence[bytes]) -> object:
     match random.choices(["ask", "pass", "change", "other"], [60, 4, 1, 2])[0]:
         case "ask":
-            return side.ask(random.choice(messages))
+            return side.ask(side.check, random.choice(messages))
         case "pass":
             side.clock.advance(random.choice([0.05, 1.0, 4.0]))
         case "change":
@@ -229,9 +179,7 @@ def other(random: Random, side: Side) -> object:
         case "fail":
             side.decider.failures = 3
         case "renew":
-            work, side.later[:] = [*side.later], []
-            for each in work:
-                run_to_end(each)
+            side.renew()
         case _:
             return side.memory.answers.forget(0, 100, lambda known: known.get(OWN) == "a")
     return None

@@ -4,7 +4,7 @@ The oracle is the same memory, asked with a request each time: the same question
 between the same changes of rules, revocations, failures and renewals.
 """
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from remixer.attributes.bag import Bag, TrackedBag
 from remixer.attributes.values import Duration, PlainStringMap
-from remixer.foundation.deadline import Deadline
 from remixer.foundation.errors import UnavailableError
 from remixer.foundation.status import Code, Status
 from remixer.frontends.mixer_v1 import mixer_v1_methods
@@ -23,11 +22,9 @@ from remixer.mixer.outcome import CheckOutcome, QuotaOutcome, ReportOutcome
 from remixer.mixer.request import CheckRequest
 from remixer.runtime.stepping import run_to_end
 from remixer.testing.changing_routes import ChangingRoutes
-from remixer.testing.clock import VirtualClock
-from remixer.tiers.cached import CachedMixer
+from remixer.testing.remembering import RememberingSide
 from remixer.tiers.recall import Recall
 from remixer.tiers.settings import CacheSettings
-from remixer.transport.port import Peer, RpcError
 from remixer.wire._pb.istio.mixer.v1.attributes_pb2 import CompressedAttributes
 from remixer.wire._pb.istio.mixer.v1.check_pb2 import CheckRequest as Message
 from remixer.wire.dictionary import GLOBAL_INDICES, GLOBAL_WORD_COUNT
@@ -100,14 +97,11 @@ def _texts(random: Random) -> Mapping[str, bytes]:
 # ------------------------------------------------------------ rules
 
 
-Rules = ChangingRoutes
-
-
 @dataclass(slots=True)
 class Decider:
     """Reads what its namespace's rules read, and tells it all in its answer."""
 
-    rules: Rules
+    rules: ChangingRoutes
     uses: int
     salt: int = 0
     failures: int = 0
@@ -154,66 +148,19 @@ class Decider:
         return ReportOutcome()
 
 
-class Context:
-    """What a transport would hand to a handler."""
-
-    metadata: Mapping[str, str] = {}
-    deadline: Deadline | None = None
-    peer = Peer("law")
-
-    def set_trailing_metadata(self, metadata: Mapping[str, str]) -> None:
-        """Nowhere to send it."""
-
-
-class Side:
+class Side(RememberingSide):
     """One memory with all that is around it."""
 
     def __init__(self, *, uses: int, settings: CacheSettings, recalls: bool, renews: bool) -> None:
-        self.rules = Rules()
+        self.rules = ChangingRoutes()
         self.decider = Decider(self.rules, uses)
-        self.clock = VirtualClock()
-        self.clock.advance(1.0)
-        self.later: list[Coroutine[object, None, None]] = []
-        self.memory = CachedMixer(
-            self.decider,
-            settings=settings,
-            policies=self.rules,
-            clock=self.clock,
-            random=Random(7),
-            background=self._put_off if renews else None,
-        )
+        super().__init__(self.decider, policies=self.rules, settings=settings, renews=renews)
         now_s = self.clock.monotonic_s
-        self.recall = Recall(self.memory, policies=self.rules, now_s=now_s) if recalls else None
-        methods = mixer_v1_methods(self.memory, self.clock, recall=self.recall)
-        self._check = methods[0].handle
+        recall = Recall(self.memory, policies=self.rules, now_s=now_s) if recalls else None
+        self.check = mixer_v1_methods(self.memory, self.clock, recall=recall)[0].handle
 
-    def _put_off(self, work: Coroutine[object, None, None], *, name: str) -> None:
-        assert name
-        self.later.append(work)
-
-    def ask(self, payload: bytes) -> object:
-        try:
-            answer = self._check(payload, Context())
-        except RpcError as error:
-            return error.code, error.message
-        assert isinstance(answer, bytes)
-        return answer
-
-    def told(self) -> object:
-        """All that anybody can tell of it."""
-        answers = self.memory.answers
-        shapes = {
-            (place.name, shape.references): (shape.counts.hits, shape.counts.learned, number)
-            for place in answers.places()
-            for number, shape in enumerate(place.shapes)
-        }
-        table = answers.table
-        keys = {table.key_at(slot) for slot in range(table.slots)}
-        return self.memory.counts, self.decider.asked, answers.uses_spent, shapes, keys
-
-    def close(self) -> None:
-        for each in self.later:
-            each.close()
+    def told(self) -> tuple[object, ...]:
+        return (*super().told(), self.decider.asked)
 
 
 # ------------------------------------------------------------ what happens
@@ -261,7 +208,8 @@ def happen(
 ) -> object:
     match event:
         case Asked(client, number, quotas):
-            return side.ask(clients[client].request(texts[number], dedup="id", quotas=quotas))
+            message = clients[client].request(texts[number], dedup="id", quotas=quotas)
+            return side.ask(side.check, message)
         case Passed(seconds):
             side.clock.advance(seconds)
         case Changed():
@@ -271,9 +219,7 @@ def happen(
         case "fail":
             side.decider.failures = 3
         case "renew":
-            work, side.later[:] = [*side.later], []
-            for each in work:
-                run_to_end(each)
+            side.renew()
         case _:
             return side.memory.answers.forget(0, 100, lambda known: known.get(PATH) == "/a")
     return None
