@@ -17,8 +17,10 @@ from remixer.attributes.bag import Bag
 from remixer.mixer.outcome import CheckOutcome
 from remixer.mixer.request import CheckRequest
 from remixer.tiers.cached import CachedMixer
-from remixer.tiers.places import Place
 from remixer.tiers.recall import KnowingPolicies
+
+_Place: TypeAlias = tuple[Hashable, object]
+"""As `Policies.place_of` has it, with a stamp."""
 
 _MOST: Final = 2_048
 """Parts, of a few kilobytes; then all are forgotten."""
@@ -68,7 +70,7 @@ class PartRecall:
         """`policies` and the clock are those of `memory`. `most`: bounds what `len` tells."""
         self._most = most
         self._rules: object = None
-        self._places: dict[KnownPart, Place | None] = {}
+        self._places: dict[KnownPart, _Place | None] = {}
         """None: it is not told by the part, or there is more to do there than to look up."""
         self._memory = memory
         self._counts = memory.counts
@@ -95,12 +97,10 @@ class PartRecall:
             place = self._new_place(bag, part)
         if place is None:
             return None
-        if place.is_forgotten:
-            del self._places[part]
-            return None
         answers = self._answers
         now_s = self._now_s()
-        found = answers.find(bag, place.name, place.stamp, now_s=now_s)
+        name, stamp = place
+        found = answers.find(bag, name, stamp, now_s=now_s)
         if not isinstance(found, int):
             return partial(self._memory.ask_now, found=found)
         if self._memory.renews and answers.is_ending(found, now_s=now_s):
@@ -112,19 +112,17 @@ class PartRecall:
             counts.hit_denials += 1
         return outcome
 
-    def _new_place(self, bag: Bag, part: KnownPart) -> Place | None:
+    def _new_place(self, bag: Bag, part: KnownPart) -> _Place | None:
         if len(self._places) >= self._most:
             self._places.clear()
         place = self._places[part] = self._place(bag, part)
         return place
 
-    def _place(self, bag: Bag, part: KnownPart) -> Place | None:
+    def _place(self, bag: Bag, part: KnownPart) -> _Place | None:
         policies = self._policies
         names = policies.place_names({})
         known = {name: bag[name] for name in names if part.tells(name)}
         if not all(map(part.tells, policies.place_names(known))) or policies.may_allocate(bag):
             return None
         name, stamp = policies.place_of(bag)
-        if stamp is None:
-            return None
-        return self._answers.place_for(name, stamp, now_s=self._now_s())
+        return None if stamp is None else (name, stamp)
